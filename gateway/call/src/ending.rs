@@ -1,0 +1,55 @@
+//! How a call can end, and what each way means in the record: who, which SIP status, which Q.850 cause.
+
+use record::EndBy;
+
+/// How the call ended; one per way.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Ending {
+    CallerHungUp { q850: Option<u8> },
+    CallerLost,
+    NeverConfirmed,
+    AnswerFailed { sip_code: u16 },
+    AgentHungUp,
+    AgentLost,
+    MessageDone,
+    TooLong,
+    Shutdown,
+}
+
+impl Ending {
+    pub fn is_by_caller(self) -> bool {
+        matches!(self, Self::CallerHungUp { .. })
+    }
+
+    pub fn end_by(self) -> EndBy {
+        match self {
+            Self::CallerHungUp { .. } => EndBy::Caller,
+            Self::CallerLost | Self::NeverConfirmed | Self::AgentLost => EndBy::Network,
+            Self::AgentHungUp => EndBy::Agent,
+            Self::AnswerFailed { .. } | Self::MessageDone | Self::TooLong | Self::Shutdown => EndBy::Gateway,
+        }
+    }
+
+    pub fn sip_code(self, confirmed: bool) -> u16 {
+        match self {
+            Self::AnswerFailed { sip_code } => sip_code,
+            Self::CallerHungUp { .. } if !confirmed => 487,
+            Self::Shutdown | Self::TooLong if !confirmed => 503,
+            _ => 200,
+        }
+    }
+
+    /// Q.850: 16 normal clearing, 41 temporary failure, 102 recovery on timer expiry, 65 bearer capability
+    /// not implemented (RFC 3398 §8.2.6.1 pairs it with 488), 31 normal, unspecified.
+    pub fn q850(self) -> u8 {
+        match self {
+            Self::CallerHungUp { q850 } => q850.unwrap_or(16),
+            Self::AgentHungUp | Self::MessageDone => 16,
+            Self::CallerLost | Self::NeverConfirmed | Self::AgentLost | Self::TooLong => 102,
+            Self::Shutdown => 41,
+            Self::AnswerFailed { sip_code: 488 | 415 | 606 } => 65,
+            Self::AnswerFailed { sip_code: 500..=599 } => 41,
+            Self::AnswerFailed { .. } => 31,
+        }
+    }
+}

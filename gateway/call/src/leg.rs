@@ -1,0 +1,82 @@
+//! The leg to one agent's phone before caller and agent hear each other.
+
+use std::time::Instant;
+
+use crate::action::Action;
+use crate::context::Context;
+use crate::event::Event;
+use crate::hall::{HallEvent, RingFailure};
+use crate::id::{AgentId, LegId};
+
+/// A phone that rings, or was picked up and waits for the end of the notice.
+#[derive(Debug)]
+pub(crate) struct AgentLeg {
+    pub leg: LegId,
+    pub agent: AgentId,
+    /// `None` once picked up.
+    ring_until: Option<Instant>,
+}
+
+impl AgentLeg {
+    pub fn ringing(leg: LegId, agent: AgentId, until: Instant) -> Self {
+        Self { leg, agent, ring_until: Some(until) }
+    }
+
+    pub fn is_answered(&self) -> bool {
+        self.ring_until.is_none()
+    }
+
+    pub fn deadline(&self) -> Option<Instant> {
+        self.ring_until
+    }
+
+    /// The leg after the event, or `None` when it came to nothing; hall and phone know by then.
+    pub fn on_event(mut self, context: &mut Context, event: &Event) -> Option<Self> {
+        match event {
+            Event::AgentAnswered { leg } if *leg == self.leg => {
+                self.ring_until = None;
+                Some(self)
+            }
+            Event::AgentFailed { leg, sip_code } if *leg == self.leg => {
+                self.fail(context, RingFailure::of_sip_code(*sip_code))
+            }
+            Event::AgentHungUp { leg } if *leg == self.leg => self.fail(context, RingFailure::Declined),
+            Event::AgentLost { leg } if *leg == self.leg => {
+                context.act(Action::HangUpAgent { leg: self.leg });
+                self.fail(context, RingFailure::Unreachable)
+            }
+            // A phone that was picked up is there, whatever its registration says.
+            Event::AgentWithdrawn { agent } if *agent == self.agent && !self.is_answered() => {
+                context.cancel(self.leg, self.agent);
+                None
+            }
+            _ => Some(self),
+        }
+    }
+
+    /// The leg after `now`, or `None` when it rang out.
+    pub fn on_timeout(self, context: &mut Context, now: Instant) -> Option<Self> {
+        match self.ring_until {
+            Some(until) if until <= now => {
+                context.cancel(self.leg, self.agent.clone());
+                self.fail(context, RingFailure::NoAnswer)
+            }
+            _ => Some(self),
+        }
+    }
+
+    /// The caller is gone: the phone must fall silent, and the agent is not to blame.
+    pub fn abandon(self, context: &mut Context) {
+        if self.is_answered() {
+            context.act(Action::HangUpAgent { leg: self.leg });
+            context.tell_hall(HallEvent::Cleared { call: context.params.call, agent: self.agent });
+        } else {
+            context.cancel(self.leg, self.agent);
+        }
+    }
+
+    fn fail(self, context: &mut Context, failure: RingFailure) -> Option<Self> {
+        context.tell_hall(HallEvent::RingFailed { call: context.params.call, agent: self.agent, failure });
+        None
+    }
+}

@@ -1,0 +1,79 @@
+//! Symmetric RTP ([RFC 4961](https://www.rfc-editor.org/rfc/rfc4961)): answer to where sound comes from.
+//!
+//! Behind NAT the port in the SDP is not the one packets come from. Following any packet would let a
+//! stranger on the internet take the call over, so the address is latched once, under a policy, and
+//! moves only when signalling says so.
+
+use std::net::SocketAddr;
+
+use crate::{RtpError, config::LatchPolicy};
+
+/// Where the far end is.
+#[derive(Debug, Clone)]
+pub struct Latch {
+    policy: LatchPolicy,
+    remote: SocketAddr,
+    latched: bool,
+}
+
+impl Latch {
+    /// Begins at the signalled address.
+    #[must_use]
+    pub fn new(policy: LatchPolicy, signalled: SocketAddr) -> Self {
+        Self { policy, remote: signalled, latched: false }
+    }
+
+    /// Signalling (a re-INVITE) names an address: begin again from there.
+    pub fn set_signalled(&mut self, signalled: SocketAddr) {
+        if !same(self.remote, signalled) {
+            self.remote = signalled;
+            self.latched = false;
+        }
+    }
+
+    /// Where to send.
+    #[must_use]
+    pub fn remote(&self) -> SocketAddr {
+        self.remote
+    }
+
+    /// Whether a packet was accepted since signalling named the address.
+    #[must_use]
+    pub fn is_latched(&self) -> bool {
+        self.latched
+    }
+
+    /// Whether a packet's address has the far end's IP, whatever its port.
+    #[must_use]
+    pub fn is_remote_host(&self, source: SocketAddr) -> bool {
+        source.ip().to_canonical() == self.remote.ip().to_canonical()
+    }
+
+    /// Judges the source of a valid RTP packet and latches to the first acceptable one.
+    ///
+    /// # Errors
+    /// [`RtpError::UnexpectedSource`] when it is not the far end's.
+    pub fn accept(&mut self, source: SocketAddr) -> Result<(), RtpError> {
+        let welcome = if self.latched {
+            same(source, self.remote)
+        } else {
+            match self.policy {
+                LatchPolicy::SignalledAddress => self.is_remote_host(source),
+                LatchPolicy::FirstPacket => true,
+            }
+        };
+        if !welcome {
+            return Err(RtpError::UnexpectedSource);
+        }
+        if !self.latched {
+            self.latched = true;
+            self.remote = source;
+        }
+        Ok(())
+    }
+}
+
+/// A v4 address and the same one mapped into v6 (as dual-stack sockets show it) are one.
+fn same(one: SocketAddr, other: SocketAddr) -> bool {
+    one.port() == other.port() && one.ip().to_canonical() == other.ip().to_canonical()
+}

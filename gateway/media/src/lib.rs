@@ -1,0 +1,64 @@
+//! RTP media for telephone calls without sockets, clocks or threads.
+//!
+//! Datagrams and `now` come in; frames, datagrams and events come out. One [`Stream`] is one leg's
+//! bidirectional RTP ([RFC 3550](https://www.rfc-editor.org/rfc/rfc3550),
+//! [RFC 3551](https://www.rfc-editor.org/rfc/rfc3551)); one [`CallMedia`] is everything a call does
+//! with sound every 20 ms: prompts, bridging, recording, digits. The shell owns the sockets and drives:
+//!
+//! ```
+//! # use std::time::Instant;
+//! # use gateway_media::{CallMedia, Leg};
+//! # fn drive(call: &mut CallMedia, now: Instant, datagram: &[u8], from: std::net::SocketAddr) {
+//! call.receive(now, Leg::Caller, from, datagram).ok();  // a datagram arrived
+//! call.handle_timeout(now);                             // `poll_timeout()` has passed
+//! while let Some(packet) = call.poll_transmit() {
+//!     // send packet.bytes to packet.remote on the socket of packet.leg and packet.kind
+//! #   let _ = packet.bytes;
+//! }
+//! while let Some(event) = call.poll_event() {
+//!     // a digit, the end of a prompt, silence on the line
+//! #   let _ = event;
+//! }
+//! while let Some(block) = call.poll_recording() {
+//!     // append block to the recording file
+//! #   let _ = block;
+//! }
+//! # }
+//! ```
+//!
+//! It does no SRTP, no conference mixing and no codec but G.711 yet.
+
+pub mod activity;
+pub mod bridge;
+pub mod codec;
+pub mod conceal;
+pub mod config;
+pub mod delay;
+pub mod dtmf;
+pub mod error;
+pub mod frame;
+pub mod jitter;
+pub mod latch;
+mod outgoing;
+pub mod prompt;
+pub mod reception;
+pub mod recorder;
+pub mod report;
+pub mod resample;
+pub mod rtcp;
+pub mod rtp;
+pub mod sender;
+pub mod session;
+pub mod stats;
+pub mod tone;
+pub mod wav;
+
+pub use bridge::{BridgeEvent, CallMedia, Leg, Transmit, TransmitKind};
+pub use codec::Codec;
+pub use config::{JitterConfig, LatchPolicy, MediaConfig};
+pub use error::{MediaError, RtpError};
+pub use frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, FrameKind, SAMPLE_RATE, Samples};
+pub use prompt::{Player, Prompt};
+pub use recorder::{Channel, Recorder};
+pub use session::{Direction, MediaEvent, Stream, StreamConfig};
+pub use stats::StreamStats;

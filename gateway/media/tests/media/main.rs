@@ -1,0 +1,20 @@
+//! The media path asked at its border: datagrams and virtual time in; sound, datagrams and events out.
+//! One file per thing that goes wrong on a telephone line.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
+
+mod bridge_carries_sound;
+mod clocks_drift;
+mod config_is_checked;
+mod digits_arrive_once;
+mod far_end_moves;
+mod g711_is_exact;
+mod headers_round_trip;
+mod hostile_packets;
+mod packets_go_missing;
+mod prompts_play_out;
+mod rates_are_converted;
+mod recording_stays_aligned;
+mod reports_tell_quality;
+mod rig;
+mod speech_pauses;

@@ -1,0 +1,71 @@
+//! A bridged, recorded call allocates nothing from tick to tick: on a busy node the allocator would be
+//! the first thing all calls wait for. A test binary of its own, because it counts every allocation.
+
+use std::{
+    alloc::System,
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use gateway_media::{CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Stream, StreamConfig, tone};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
+
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
+
+#[test]
+#[allow(clippy::disallowed_methods, reason = "an Instant can be had no other way")]
+fn a_minute_of_talk() {
+    let start = Instant::now();
+    // No report falls into the minute: those are few and may allocate.
+    let media = MediaConfig { rtcp_interval: Duration::from_secs(3_600), ..MediaConfig::default() };
+    let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
+    let agent = SocketAddr::from(([192, 0, 2, 2], 4_000));
+    let stream = |codec, remote| Stream::new(StreamConfig::new(&media, codec, remote), start);
+    let mut call = CallMedia::new(media.clone(), start);
+    call.set_caller(stream(Codec::Pcma, caller));
+    call.set_agent(Some(stream(Codec::Pcmu, agent)));
+    call.bridge(true);
+    call.start_recording().unwrap();
+    let mut phones =
+        [(Leg::Caller, caller, stream(Codec::Pcma, agent)), (Leg::Agent, agent, stream(Codec::Pcmu, caller))];
+    let ring_back = tone::ring_back();
+    let sound = [1_000; 160];
+    let mut packet = Vec::with_capacity(200);
+    let (mut sent, mut recorded) = (0, 0);
+    let mut minute = |range: std::ops::Range<u32>, prompt: &Prompt| {
+        for tick in range {
+            let now = start + FRAME_DURATION * tick;
+            for (leg, address, phone) in &mut phones {
+                phone.send_frame(now, &sound, &mut packet);
+                // One in fifty is lost, so that concealment runs too.
+                if tick % 50 != 7 {
+                    call.receive(now, *leg, *address, &packet).unwrap();
+                }
+            }
+            if tick % 500 == 0 {
+                call.play(prompt.clone(), u64::from(tick), false).unwrap();
+            }
+            call.handle_timeout(now);
+            while let Some(transmit) = call.poll_transmit() {
+                sent += transmit.bytes.len();
+            }
+            while let Some(block) = call.poll_recording() {
+                recorded += block.len();
+            }
+            while call.poll_event().is_some() {}
+        }
+    };
+    minute(0..600, &ring_back);
+    let region = Region::new(ALLOCATOR);
+    minute(600..3_600, &ring_back);
+    let change = region.change();
+    assert_eq!((change.allocations, change.reallocations), (0, 0), "{change:?}");
+    assert_eq!(sent, 3_600 * 2 * 172);
+    assert!(recorded > 71 * 32_000);
+    // The counter counts: this is what one allocation looks like.
+    let region = Region::new(ALLOCATOR);
+    let boxed = std::hint::black_box(Box::new(sound));
+    assert_eq!(region.change().allocations, 1);
+    drop(boxed);
+}

@@ -1,0 +1,202 @@
+//! What the endpoint must be told: addresses, trusted sources, agents' accounts, timers and limits.
+//!
+//! Reading a file is the business of the crate `config`; here are plain values with sound defaults.
+
+use std::{
+    net::{IpAddr, SocketAddr},
+    time::Duration,
+};
+
+use ipnet::IpNet;
+
+use crate::auth::Secret;
+
+/// How bytes travel.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Transport {
+    /// Datagrams.
+    Udp,
+    /// A plain stream.
+    Tcp,
+    /// A stream in TLS; the caller does the TLS.
+    Tls,
+}
+
+impl Transport {
+    /// The token of the Via header.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "UDP",
+            Self::Tcp => "TCP",
+            Self::Tls => "TLS",
+        }
+    }
+
+    /// Whether the transport itself repeats what is lost.
+    pub fn is_reliable(self) -> bool {
+        self != Self::Udp
+    }
+
+    pub(crate) fn uri_parameter(self) -> &'static str {
+        match self {
+            Self::Udp => "",
+            Self::Tcp => ";transport=tcp",
+            Self::Tls => ";transport=tls",
+        }
+    }
+}
+
+/// One socket the caller listens on.
+#[derive(Clone, Debug)]
+pub struct LocalAddress {
+    /// The kind of socket.
+    pub transport: Transport,
+    /// Where it is bound: `Input::Datagram::local` and `Input::StreamOpened::local` are compared with it.
+    pub listen: SocketAddr,
+    /// `host` or `host:port` written into Via and Contact; `None` writes `listen`.
+    pub external: Option<String>,
+}
+
+impl LocalAddress {
+    pub(crate) fn advertised(&self) -> String {
+        self.external.clone().unwrap_or_else(|| self.listen.to_string())
+    }
+}
+
+/// A carrier's or PBX's side: who may send calls.
+#[derive(Clone, Debug, Default)]
+pub struct TrunkConfig {
+    /// The name used in events, logs and metrics.
+    pub name: String,
+    /// The source networks of this trunk; the first trunk that matches a source wins.
+    pub from: Vec<IpNet>,
+    /// Send requests inside a call to the address the call came from and not to the peer's Contact
+    /// (for a peer that writes a private address there). Default false, as RFC 3261 §12.2.1.1 wants.
+    pub symmetric: bool,
+}
+
+/// An agent's SIP phone.
+#[derive(Clone, Debug)]
+pub struct AgentAccount {
+    /// The user part of the address of record and the digest user name.
+    pub user: String,
+    /// The password or its HA1.
+    pub secret: Secret,
+    /// How many contacts may ring; the newest win. Default 1 is set by [`AgentAccount::new`].
+    pub max_contacts: usize,
+}
+
+impl AgentAccount {
+    /// An account with one phone.
+    pub fn new(user: impl Into<String>, secret: Secret) -> Self {
+        Self { user: user.into(), secret, max_contacts: 1 }
+    }
+}
+
+/// [RFC 3261 table 4](https://www.rfc-editor.org/rfc/rfc3261#appendix-A).
+#[derive(Clone, Copy, Debug)]
+pub struct TimerConfig {
+    /// Round-trip estimate, 500 ms.
+    pub t1: Duration,
+    /// Longest interval between repeats, 4 s.
+    pub t2: Duration,
+    /// How long a message may live in the network, 5 s.
+    pub t4: Duration,
+    /// How long a call may wait for its answer, either way, 10 min.
+    pub setup_limit: Duration,
+}
+
+impl TimerConfig {
+    /// 64*T1: how long a transaction waits for the other side.
+    pub fn give_up(&self) -> Duration {
+        self.t1.saturating_mul(64)
+    }
+}
+
+impl Default for TimerConfig {
+    fn default() -> Self {
+        Self {
+            t1: Duration::from_millis(500),
+            t2: Duration::from_secs(4),
+            t4: Duration::from_secs(5),
+            setup_limit: Duration::from_secs(600),
+        }
+    }
+}
+
+/// Everything the endpoint needs. Start from `EndpointConfig::default()`.
+#[derive(Clone, Debug)]
+pub struct EndpointConfig {
+    /// The text of `Server` and `User-Agent`.
+    pub user_agent: String,
+    /// The digest realm and the domain of our own addresses.
+    pub realm: String,
+    /// The sockets, the preferred one of each transport first.
+    pub local: Vec<LocalAddress>,
+    /// Who may send calls.
+    pub trunks: Vec<TrunkConfig>,
+    /// Who may register.
+    pub agents: Vec<AgentAccount>,
+    /// Where agents' phones may register from.
+    pub agent_networks: Vec<IpNet>,
+    /// Timers.
+    pub timers: TimerConfig,
+    /// Calls at the same time, both directions together; above it 503.
+    pub max_calls: usize,
+    /// Finally answered INVITEs without an ACK from one source address; above it 503.
+    pub max_unacked_per_source: usize,
+    /// The same over all sources.
+    pub max_unacked: usize,
+    /// Largest message in bytes; a longer one is refused.
+    pub max_message_bytes: usize,
+    /// Stream connections kept; more are not served.
+    pub max_connections: usize,
+    /// Retry-After of an overload 503, in seconds.
+    pub overload_retry_after: u32,
+    /// Shortest registration accepted (else 423), in seconds.
+    pub min_expires: u32,
+    /// Longest registration granted, in seconds.
+    pub max_expires: u32,
+    /// Registration granted when the phone asks for none, in seconds.
+    pub default_expires: u32,
+}
+
+impl Default for EndpointConfig {
+    fn default() -> Self {
+        Self {
+            user_agent: "jiesu".to_owned(),
+            realm: "jiesu".to_owned(),
+            local: Vec::new(),
+            trunks: Vec::new(),
+            agents: Vec::new(),
+            agent_networks: Vec::new(),
+            timers: TimerConfig::default(),
+            max_calls: 2_000,
+            max_unacked_per_source: 500,
+            max_unacked: 2_000,
+            max_message_bytes: 64 * 1024,
+            max_connections: 2_000,
+            overload_retry_after: 10,
+            min_expires: 30,
+            max_expires: 3_600,
+            default_expires: 300,
+        }
+    }
+}
+
+impl EndpointConfig {
+    pub(crate) fn trunk(&self, source: IpAddr) -> Option<&TrunkConfig> {
+        let source = source.to_canonical();
+        self.trunks.iter().find(|trunk| trunk.from.iter().any(|network| network.contains(&source)))
+    }
+
+    pub(crate) fn is_agent_network(&self, source: IpAddr) -> bool {
+        let source = source.to_canonical();
+        self.agent_networks.iter().any(|network| network.contains(&source))
+    }
+
+    pub(crate) fn local(&self, transport: Transport, at: Option<SocketAddr>) -> Option<&LocalAddress> {
+        let mut same = self.local.iter().filter(|local| local.transport == transport);
+        same.clone().find(|local| Some(local.listen) == at).or_else(|| same.next())
+    }
+}

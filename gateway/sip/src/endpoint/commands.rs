@@ -1,0 +1,145 @@
+//! What the layer above asks for. A command on a call that is over does nothing, or says so where it matters.
+
+use std::time::Instant;
+
+use super::{Endpoint, answer};
+use crate::{
+    dialog::Phase,
+    error::CommandError,
+    event::{CallHandle, Cause, Invitation},
+    timers::Timer,
+};
+
+/// How often an 18x is repeated (RFC 3261 §13.3.1.1: every minute).
+pub(super) const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
+
+impl Endpoint {
+    /// Tells the caller that it rings (180), or with `sdp` that early media comes (183). Repeated by us every
+    /// minute until the answer.
+    pub fn ring(&mut self, now: Instant, call: CallHandle, sdp: Option<&str>) {
+        let status = if sdp.is_some() { 183 } else { 180 };
+        let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) else { return };
+        let Phase::Incoming { server, ringing, refresh } = &mut state.phase else { return };
+        *ringing = Some((status, sdp.map(str::to_owned)));
+        let server = *server;
+        self.timers.cancel(refresh.take());
+        *refresh = Some(self.timers.set(now + REFRESH, Timer::Refresh(call)));
+        self.send_ringing(now, call, server, status, sdp);
+    }
+
+    /// Answers a call with our description (an answer, or an offer if the INVITE had none).
+    /// [`crate::Event::Confirmed`] follows, or `Ended` with `NoAck`.
+    ///
+    /// # Errors
+    /// `NoSuchCall` when the caller was faster, `WrongState` when it is answered already.
+    pub fn answer(&mut self, now: Instant, call: CallHandle, sdp: &str) -> Result<(), CommandError> {
+        let state = self.calls.get_mut(&call).filter(|state| !state.over).ok_or(CommandError::NoSuchCall)?;
+        let Phase::Incoming { server, refresh, .. } = &mut state.phase else {
+            return Err(CommandError::WrongState);
+        };
+        let server = *server;
+        let (refresh, limit) = (refresh.take(), state.limit.take());
+        state.phase = Phase::Confirmed;
+        self.timers.cancel(refresh);
+        self.timers.cancel(limit);
+        self.accept_invite(now, call, server, sdp, true);
+        Ok(())
+    }
+
+    /// Refuses a call that is not answered yet; `status` 300 to 699 (anything else becomes 480), `retry_after`
+    /// in seconds. `Ended` with `Refused` follows.
+    pub fn refuse(&mut self, now: Instant, call: CallHandle, status: u16, retry_after: Option<u32>) {
+        self.refuse_with(now, call, status, retry_after, None, Cause::Refused);
+    }
+
+    fn refuse_with(
+        &mut self,
+        now: Instant,
+        call: CallHandle,
+        status: u16,
+        retry_after: Option<u32>,
+        reason: Option<&str>,
+        cause: Cause,
+    ) {
+        let Some(state) = self.calls.get(&call) else { return };
+        let Phase::Incoming { server, .. } = state.phase else { return };
+        let tag = state.dialog.key.local_tag.clone();
+        let status = if (300..700).contains(&status) { status } else { 480 };
+        let mut fields = Vec::new();
+        fields.extend(retry_after.map(|seconds| ("Retry-After", seconds.to_string())));
+        fields.extend(reason.map(|reason| ("Reason", reason.to_owned())));
+        self.respond_status(now, server, status, Some(&tag), &fields);
+        self.end(call, cause);
+        self.forget(call);
+    }
+
+    /// Rings the newest phone registered for an agent. `Ringing`, then `Answered` or `Failed`.
+    ///
+    /// # Errors
+    /// `NotRegistered`, `TooManyCalls`, `BadHeader`, `NoLocalAddress`.
+    pub fn invite_agent(
+        &mut self,
+        now: Instant,
+        invitation: Invitation<'_>,
+    ) -> Result<CallHandle, CommandError> {
+        self.start_invitation(now, invitation)
+    }
+
+    /// Ends a call in whatever state it is: refusal (480), CANCEL as soon as that is allowed, or BYE (after the
+    /// ACK it must wait for). `Ended` with `LocalHangup` follows at once; the rest happens behind it.
+    /// `reason` is the value of a Reason header, such as `Q.850;cause=16`.
+    pub fn hang_up(&mut self, now: Instant, call: CallHandle, reason: Option<&str>) {
+        self.leave(now, call, reason, Cause::LocalHangup);
+    }
+
+    pub(super) fn leave(&mut self, now: Instant, call: CallHandle, reason: Option<&str>, cause: Cause) {
+        let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) else { return };
+        match state.phase {
+            Phase::Incoming { .. } => self.refuse_with(now, call, 480, None, reason, cause),
+            Phase::Calling { .. } => {
+                self.end(call, cause);
+                self.try_cancel(now, call);
+            }
+            Phase::Confirmed if state.awaiting_ack.as_ref().is_some_and(|waiting| waiting.first) => {
+                // RFC 3261 §15: no BYE before the ACK of our 2xx, or its time is over.
+                state.phase = Phase::Leaving;
+                self.end(call, cause);
+            }
+            Phase::Confirmed => {
+                self.end(call, cause);
+                self.send_bye(now, call, reason);
+            }
+            Phase::Leaving | Phase::Closing => {}
+        }
+    }
+
+    /// Accepts the offer of [`crate::Event::Offer`].
+    pub fn answer_offer(&mut self, now: Instant, call: CallHandle, sdp: &str) {
+        let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.open_offer.take()) else { return };
+        self.timers.cancel(Some(offer.limit));
+        let Some(transaction) = self.servers.get(&offer.server) else { return };
+        if transaction.invite {
+            return self.accept_invite(now, call, offer.server, sdp, false);
+        }
+        let (Some(request), Some(state)) = (&transaction.request, self.calls.get(&call)) else { return };
+        let mut response = self.response(request, 200, None);
+        response.push("Contact", state.dialog.contact.clone());
+        response.push("Accept", answer::ACCEPT);
+        response.push("Content-Type", "application/sdp");
+        response.body = sdp.as_bytes().to_vec();
+        self.respond(now, offer.server, &response);
+    }
+
+    /// Refuses the offer of [`crate::Event::Offer`]; the call goes on as it was. Usually 488.
+    pub fn refuse_offer(&mut self, now: Instant, call: CallHandle, status: u16) {
+        self.close_offer(now, call, if (300..700).contains(&status) { status } else { 488 });
+    }
+
+    /// Sends an offer inside a call (re-INVITE). `OfferAccepted` or `OfferRefused` follows.
+    ///
+    /// # Errors
+    /// `NoSuchCall`; `WrongState` before the call is confirmed or while another offer is open.
+    pub fn offer(&mut self, now: Instant, call: CallHandle, sdp: &str) -> Result<(), CommandError> {
+        self.start_offer(now, call, sdp)
+    }
+}

@@ -1,0 +1,212 @@
+//! Requests inside a call: BYE, re-INVITE, UPDATE, INFO, OPTIONS; and sending our own BYE.
+//!
+//! [RFC 3261 §12.2](https://www.rfc-editor.org/rfc/rfc3261#section-12.2), §14 (re-INVITE, glare), §15 (BYE),
+//! [RFC 3311](https://www.rfc-editor.org/rfc/rfc3311) (UPDATE), [RFC 6086](https://www.rfc-editor.org/rfc/rfc6086) (INFO).
+
+use std::{net::SocketAddr, time::Instant};
+
+use super::{Endpoint, answer};
+use crate::{
+    body,
+    config::Transport,
+    dialog::{OpenOffer, Phase},
+    event::{CallHandle, Cause, Event, Path},
+    fields::SipUri,
+    identity,
+    message::{Message, Method},
+    path::Source,
+    timers::Timer,
+    transaction::Purpose,
+};
+
+/// Seconds a peer should wait whose offer crossed another one (RFC 3261 §14.2: 0 to 10).
+const GLARE_RETRY_AFTER_S: u32 = 3;
+
+impl Endpoint {
+    pub(super) fn on_in_dialog(&mut self, now: Instant, source: &Source, request: Message, method: &Method) {
+        let Some(call) = self.find_call(&request) else {
+            return self.reply(source, &request, 481, &[]);
+        };
+        match method {
+            Method::Options => {
+                let fields = [("Accept", answer::ACCEPT.to_owned()), ("Contact", self.contact_for(source))];
+                return self.reply(source, &request, 200, &fields);
+            }
+            Method::Unserved(_) | Method::Register => return self.reply(source, &request, 405, &[]),
+            Method::Unknown(_) => return self.reply(source, &request, 501, &[]),
+            _ => {}
+        }
+        if self.refuse_required(source, &request) {
+            return;
+        }
+        let number = request.cseq().map(|cseq| cseq.number);
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        if state.dialog.remote_cseq > number {
+            return self.reply(source, &request, 500, &[]);
+        }
+        state.dialog.remote_cseq = number;
+        let orphan = state.orphan.take();
+        self.move_call(call, source.path);
+        self.timers.cancel(orphan);
+        match method {
+            Method::Bye => self.on_bye(now, source, call, request),
+            Method::Invite | Method::Update => self.on_offer(now, source, call, request, method),
+            _ => self.on_info(now, source, call, request),
+        }
+    }
+
+    fn on_bye(&mut self, now: Instant, source: &Source, call: CallHandle, request: Message) {
+        let reasons: Vec<&str> = request.values("Reason").collect();
+        let q850 = identity::q850_cause(&reasons);
+        if let Some(server) = self.begin_server(source, request, None) {
+            self.respond_status(now, server, 200, None, &[]);
+        }
+        self.end(call, Cause::RemoteHangup { q850 });
+        self.close_offer(now, call, 487);
+        let Some(state) = self.calls.get(&call) else { return };
+        match &state.phase {
+            // A BYE in an early dialog ends the INVITE as well.
+            Phase::Incoming { server, .. } => {
+                let (server, tag) = (*server, state.dialog.key.local_tag.clone());
+                self.respond_status(now, server, 487, Some(&tag), &[]);
+                self.forget(call);
+            }
+            // Their 200 is still on its way (UDP reorders): it will be ACKed and ended.
+            Phase::Calling { .. } => self.try_cancel(now, call),
+            Phase::Confirmed | Phase::Leaving => self.forget(call),
+            // Both hung up at once: our BYE still waits for its answer.
+            Phase::Closing => {}
+        }
+    }
+
+    fn on_offer(
+        &mut self,
+        now: Instant,
+        source: &Source,
+        call: CallHandle,
+        request: Message,
+        method: &Method,
+    ) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Ok(sdp) = body::session_description(&request) else {
+            return self.reply(source, &request, 415, &[("Accept", answer::ACCEPT.to_owned())]);
+        };
+        let invite = *method == Method::Invite;
+        match state.phase {
+            Phase::Confirmed => {}
+            // An early UPDATE, or an INVITE before the first one was answered (RFC 3261 §14.2).
+            Phase::Incoming { .. } | Phase::Calling { .. } => {
+                return self.reply_retry(source, &request, 500, GLARE_RETRY_AFTER_S);
+            }
+            Phase::Leaving | Phase::Closing => return self.reply(source, &request, 481, &[]),
+        }
+        if state.our_offer.is_some() && (invite || sdp.is_some()) {
+            return self.reply(source, &request, 491, &[]);
+        }
+        if state.open_offer.is_some() || (invite && state.awaiting_ack.is_some()) {
+            return self.reply_retry(source, &request, 500, GLARE_RETRY_AFTER_S);
+        }
+        state.dialog.refresh_target(&request);
+        let contact = state.dialog.contact.clone();
+        let Some(server) = self.begin_server(source, request, invite.then_some(call)) else { return };
+        if invite {
+            self.respond_status(now, server, 100, None, &[]);
+        } else if sdp.is_none() {
+            // An UPDATE without an offer only refreshes the target.
+            return self.respond_status(now, server, 200, None, &[("Contact", contact)]);
+        }
+        let limit = self.timers.set(now + self.config.timers.give_up() / 2, Timer::OfferLimit(call));
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.open_offer = Some(OpenOffer { server, limit });
+        }
+        self.emit(Event::Offer { call, sdp });
+    }
+
+    fn on_info(&mut self, now: Instant, source: &Source, call: CallHandle, request: Message) {
+        let content_type = request.value("Content-Type").unwrap_or_default().to_owned();
+        let body = request.body.clone();
+        let Some(server) = self.begin_server(source, request, None) else { return };
+        self.respond_status(now, server, 200, None, &[]);
+        let over = self.calls.get(&call).is_none_or(|state| state.over);
+        if !over {
+            self.emit(Event::Info { call, content_type, body });
+        }
+    }
+
+    /// Answers their open offer with a refusal, if there is one.
+    pub(super) fn close_offer(&mut self, now: Instant, call: CallHandle, status: u16) {
+        let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.open_offer.take()) else { return };
+        self.timers.cancel(Some(offer.limit));
+        self.respond_status(now, offer.server, status, None, &[]);
+    }
+
+    /// Sends BYE; the call stays until it is answered or given up.
+    pub(super) fn send_bye(&mut self, now: Instant, call: CallHandle, reason: Option<&str>) {
+        self.close_offer(now, call, 487);
+        let Some((mut request, path)) = self.dialog_request(now, call, Method::Bye) else {
+            // Nowhere to send it: the other side's own timers must do.
+            return self.forget(call);
+        };
+        if let Some(reason) = reason {
+            request.push("Reason", reason);
+        }
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        state.phase = Phase::Closing;
+        let (limit, orphan, waiting) = (state.limit.take(), state.orphan.take(), state.awaiting_ack.take());
+        self.timers.cancel(limit);
+        self.timers.cancel(orphan);
+        if let Some(waiting) = waiting {
+            self.timers.cancel(Some(waiting.retransmit));
+            self.timers.cancel(Some(waiting.give_up));
+            self.count_acked(waiting.source);
+        }
+        if self.begin_client(now, request, path, Purpose::Bye(call)).is_none() {
+            self.forget(call);
+        }
+    }
+
+    /// A request inside the dialog with the next CSeq, and where it goes.
+    pub(super) fn dialog_request(
+        &mut self,
+        now: Instant,
+        call: CallHandle,
+        method: Method,
+    ) -> Option<(Message, Path)> {
+        let path = self.dialog_path(now, call)?;
+        let via = self.new_via(path)?;
+        let user_agent = self.config.user_agent.clone();
+        let dialog = &mut self.calls.get_mut(&call)?.dialog;
+        dialog.local_cseq = dialog.local_cseq.wrapping_add(1);
+        Some((dialog.request(method, dialog.local_cseq, via, &user_agent), path))
+    }
+
+    /// The way of the next request inside a call: by its route set or Contact, or the way the peer came.
+    pub(super) fn dialog_path(&mut self, now: Instant, call: CallHandle) -> Option<Path> {
+        let dialog = &self.calls.get(&call)?.dialog;
+        let next: Option<SocketAddr> = SipUri::parse(dialog.next_hop()).and_then(|uri| uri.socket_address());
+        match dialog.path {
+            Path::Udp { local, .. } => match next.filter(|_| !dialog.follow_path) {
+                Some(remote) => Some(Path::Udp { local, remote }),
+                // A host name: names are not resolved inside a call, the peer's own address serves.
+                None => Some(dialog.path),
+            },
+            Path::Stream { connection } if self.connections.contains_key(&connection) => Some(dialog.path),
+            Path::Stream { .. } => {
+                let transport = dialog.transport;
+                if let Some(user) = dialog.agent.clone() {
+                    return self.registrar.newest(&user).map(|binding| binding.path);
+                }
+                let path = self.connect(now, next?, transport);
+                self.move_call(call, path);
+                Some(path)
+            }
+        }
+    }
+
+    /// Asks the caller for a connection; what is sent along it is held until it stands.
+    fn connect(&mut self, now: Instant, remote: SocketAddr, transport: Transport) -> Path {
+        let connection = self.begin_connection(now, remote, transport);
+        self.emit(Event::Connect { connection, remote, transport });
+        Path::Stream { connection }
+    }
+}

@@ -1,0 +1,232 @@
+//! The endpoint: one value holding all SIP state, driven by input and time.
+//!
+//! Reading order: `requests` (who may ask what), `server` and `client` (transactions), `invite` (calls that
+//! come), `in_dialog` (requests inside calls), `outgoing` (calls to agents), `commands` (what the layer above
+//! asks for), `timeouts`, `streams`, `register`. `answer` builds responses.
+
+mod answer;
+mod client;
+mod commands;
+mod in_dialog;
+mod invite;
+mod outgoing;
+mod register;
+mod requests;
+mod server;
+mod streams;
+mod timeouts;
+
+use std::{
+    collections::{HashMap, VecDeque},
+    net::IpAddr,
+    time::Instant,
+};
+
+use crate::{
+    config::{AgentAccount, EndpointConfig, TrunkConfig},
+    dialog::{Call, DialogKey},
+    event::{BindingView, CallHandle, Cause, ConnectionId, Counts, Event, Input, Path, Transmit},
+    registrar::Registrar,
+    timers::Timers,
+    token::Tokens,
+    transaction::{ClientTransaction, MergeKey, ServerTransaction},
+};
+use streams::{Connection, Tie};
+
+/// SIP for a hotline: calls from trunks in, calls to registered agents out. See the crate's example.
+#[derive(Debug)]
+pub struct Endpoint {
+    config: EndpointConfig,
+    tokens: Tokens,
+    timers: Timers,
+    /// The first `now` ever seen; nonces count from it.
+    epoch: Option<Instant>,
+    next_id: u64,
+    servers: HashMap<u64, ServerTransaction>,
+    server_keys: HashMap<String, u64>,
+    merges: HashMap<MergeKey, u64>,
+    clients: HashMap<u64, ClientTransaction>,
+    client_keys: HashMap<String, u64>,
+    calls: HashMap<CallHandle, Call>,
+    dialogs: HashMap<DialogKey, CallHandle>,
+    unacked: HashMap<IpAddr, usize>,
+    unacked_total: usize,
+    connections: HashMap<ConnectionId, Connection>,
+    registrar: Registrar,
+    draining: bool,
+    transmits: VecDeque<Transmit>,
+    events: VecDeque<Event>,
+}
+
+impl Endpoint {
+    /// An endpoint without calls. `seed` must come from the operating system's random source: tags, branches
+    /// and nonces follow from it.
+    pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
+        let tokens = Tokens::new(seed);
+        let registrar = Registrar::new(&tokens);
+        Self {
+            config,
+            tokens,
+            timers: Timers::default(),
+            epoch: None,
+            next_id: 0,
+            servers: HashMap::new(),
+            server_keys: HashMap::new(),
+            merges: HashMap::new(),
+            clients: HashMap::new(),
+            client_keys: HashMap::new(),
+            calls: HashMap::new(),
+            dialogs: HashMap::new(),
+            unacked: HashMap::new(),
+            unacked_total: 0,
+            connections: HashMap::new(),
+            registrar,
+            draining: false,
+            transmits: VecDeque::new(),
+            events: VecDeque::new(),
+        }
+    }
+
+    /// Takes in what happened on the network. Never fails: what is wrong is answered, or told by
+    /// [`Event::Refused`].
+    pub fn handle_input(&mut self, now: Instant, input: Input<'_>) {
+        self.epoch.get_or_insert(now);
+        match input {
+            Input::Datagram { local, remote, bytes } => self.on_datagram(now, local, remote, bytes),
+            Input::StreamOpened { connection, local, remote } => {
+                self.on_stream_opened(connection, local, remote)
+            }
+            Input::StreamBytes { connection, bytes } => self.on_stream_bytes(now, connection, bytes),
+            Input::StreamClosed { connection } => self.on_stream_closed(now, connection),
+        }
+    }
+
+    /// Fires what is due at `now`.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        self.epoch.get_or_insert(now);
+        while let Some(timer) = self.timers.pop_due(now) {
+            self.on_timer(now, timer);
+        }
+    }
+
+    /// The next bytes to send.
+    pub fn poll_transmit(&mut self) -> Option<Transmit> {
+        self.transmits.pop_front()
+    }
+
+    /// The next thing the layer above must know.
+    pub fn poll_event(&mut self) -> Option<Event> {
+        self.events.pop_front()
+    }
+
+    /// When [`Endpoint::handle_timeout`] is to be called next.
+    pub fn poll_timeout(&self) -> Option<Instant> {
+        self.timers.next_at()
+    }
+
+    /// The registered phones, newest of each agent last.
+    pub fn bindings(&self) -> impl Iterator<Item = BindingView<'_>> {
+        self.registrar.bindings()
+    }
+
+    /// New accounts from now on; phones of accounts that are gone or whose secret changed are unregistered.
+    pub fn set_agents(&mut self, agents: Vec<AgentAccount>) {
+        let before = std::mem::replace(&mut self.config.agents, agents);
+        for account in before {
+            let kept =
+                self.config.agents.iter().any(|new| new.user == account.user && new.secret == account.secret);
+            if !kept {
+                self.unregister(&account.user);
+            }
+        }
+    }
+
+    /// New trunks from now on; calls in progress go on.
+    pub fn set_trunks(&mut self, trunks: Vec<TrunkConfig>) {
+        self.config.trunks = trunks;
+    }
+
+    /// While draining a new INVITE is answered with 503 and Retry-After; calls in progress go on.
+    pub fn set_draining(&mut self, draining: bool) {
+        self.draining = draining;
+    }
+
+    /// How much state there is.
+    pub fn counts(&self) -> Counts {
+        Counts {
+            transactions: self.servers.len() + self.clients.len(),
+            dialogs: self.dialogs.len(),
+            calls: self.calls.len(),
+            unacked: self.unacked_total,
+            timers: self.timers.len(),
+        }
+    }
+
+    fn fresh_id(&mut self) -> u64 {
+        self.next_id += 1;
+        self.next_id
+    }
+
+    fn send(&mut self, path: Path, bytes: Vec<u8>) {
+        if let Path::Stream { connection } = path {
+            match self.connections.get_mut(&connection) {
+                Some(stream) if stream.is_open() => {}
+                Some(stream) => return stream.hold(bytes),
+                None => return,
+            }
+        }
+        self.transmits.push_back(Transmit { path, bytes });
+    }
+
+    fn emit(&mut self, event: Event) {
+        self.events.push_back(event);
+    }
+
+    /// Gives the terminal event of a call, once.
+    fn finish(&mut self, call: CallHandle, event: Event) {
+        if let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) {
+            state.over = true;
+            self.events.push_back(event);
+        }
+    }
+
+    fn end(&mut self, call: CallHandle, cause: Cause) {
+        self.finish(call, Event::Ended { call, cause });
+    }
+
+    /// Forgets a call and every timer of it.
+    fn forget(&mut self, handle: CallHandle) {
+        let Some(call) = self.calls.remove(&handle) else { return };
+        self.dialogs.remove(&call.dialog.key);
+        self.untie(call.dialog.path, Tie::Call(handle));
+        for timer in [call.limit, call.orphan] {
+            self.timers.cancel(timer);
+        }
+        if let Some(offer) = &call.open_offer {
+            self.timers.cancel(Some(offer.limit));
+        }
+        if let Some(waiting) = &call.awaiting_ack {
+            self.timers.cancel(Some(waiting.retransmit));
+            self.timers.cancel(Some(waiting.give_up));
+            self.count_acked(waiting.source);
+        }
+        if let crate::dialog::Phase::Incoming { refresh, .. } = call.phase {
+            self.timers.cancel(refresh);
+        }
+    }
+
+    fn count_unacked(&mut self, source: IpAddr) {
+        *self.unacked.entry(source).or_default() += 1;
+        self.unacked_total += 1;
+    }
+
+    fn count_acked(&mut self, source: IpAddr) {
+        if let Some(count) = self.unacked.get_mut(&source) {
+            *count = count.saturating_sub(1);
+            self.unacked_total = self.unacked_total.saturating_sub(1);
+            if *count == 0 {
+                self.unacked.remove(&source);
+            }
+        }
+    }
+}

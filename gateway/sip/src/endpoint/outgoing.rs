@@ -1,0 +1,301 @@
+//! Calls to agents' phones, and our own re-INVITEs: what the answers do to the call.
+//!
+//! CANCEL goes out only after a 1xx; a 2xx that comes after it is acknowledged and ended; a 2xx of another fork
+//! as well. [RFC 3261 §9.1](https://www.rfc-editor.org/rfc/rfc3261#section-9.1), §13.2.2.
+
+use std::time::Instant;
+
+use super::{Endpoint, streams::Tie};
+use crate::{
+    body,
+    config::Transport,
+    dialog::{Call, Dialog, DialogKey, Phase},
+    error::CommandError,
+    event::{CallHandle, Cause, Event, Invitation, Path},
+    fields::{self, NameAddress, SipUri},
+    identity,
+    message::{Message, Method},
+    timers::Timer,
+    transaction::{MAX_FORKS, Purpose, SentAck},
+};
+
+impl Endpoint {
+    pub(super) fn start_invitation(
+        &mut self,
+        now: Instant,
+        invitation: Invitation<'_>,
+    ) -> Result<CallHandle, CommandError> {
+        let sound =
+            |(name, value): &(String, String)| fields::is_token(name) && !value.contains(['\r', '\n', '\0']);
+        if !invitation.headers.iter().all(sound) {
+            return Err(CommandError::BadHeader);
+        }
+        if self.calls.len() >= self.config.max_calls {
+            return Err(CommandError::TooManyCalls);
+        }
+        let binding = self.registrar.newest(invitation.user).ok_or(CommandError::NotRegistered)?;
+        let (path, target) = (binding.path, binding.contact.clone());
+        let (transport, at) = self.path_transport(path).ok_or(CommandError::NotRegistered)?;
+        let via = self.new_via(path).ok_or(CommandError::NoLocalAddress)?;
+        let host = self.config.local(transport, at).ok_or(CommandError::NoLocalAddress)?.advertised();
+        let (call_id, local_tag) = (self.tokens.next(), self.tokens.next());
+        let realm = self.config.realm.clone();
+        let display =
+            invitation.caller_display.map(|name| format!("{} ", fields::quote(name))).unwrap_or_default();
+        let dialog = Dialog {
+            key: DialogKey { call_id: format!("{call_id}@{realm}"), local_tag: local_tag.clone() },
+            remote_tag: None,
+            local: format!(
+                "{display}<sip:{}@{realm}>;tag={local_tag}",
+                fields::escape_user(invitation.caller_user)
+            ),
+            remote: format!("<sip:{}@{realm}>", fields::escape_user(invitation.user)),
+            remote_target: target,
+            routes: Vec::new(),
+            local_cseq: 1,
+            remote_cseq: None,
+            path,
+            transport,
+            contact: format!("<sip:{host}{}>", transport.uri_parameter()),
+            follow_path: true,
+            agent: Some(invitation.user.to_owned()),
+        };
+        let mut request = dialog.request(Method::Invite, 1, via, &self.config.user_agent);
+        push_offer(&mut request, &dialog.contact, invitation.sdp);
+        for (name, value) in invitation.headers {
+            request.push(name.clone(), value.clone());
+        }
+        let call = CallHandle(self.fresh_id());
+        let client = self
+            .begin_client(now, request, path, Purpose::Invite(call))
+            .ok_or(CommandError::NoLocalAddress)?;
+        let limit = self.timers.set(now + self.config.timers.setup_limit, Timer::SetupLimit(call));
+        self.tie(path, Tie::Call(call));
+        self.dialogs.insert(dialog.key.clone(), call);
+        let phase = Phase::Calling { client, provisional: false, cancel_wanted: false, cancel_sent: false };
+        self.calls.insert(
+            call,
+            Call {
+                dialog,
+                phase,
+                over: false,
+                awaiting_ack: None,
+                open_offer: None,
+                our_offer: None,
+                limit: Some(limit),
+                orphan: None,
+            },
+        );
+        Ok(call)
+    }
+
+    pub(super) fn on_agent_provisional(&mut self, now: Instant, call: CallHandle, response: &Message) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Phase::Calling { provisional, cancel_wanted, .. } = &mut state.phase else { return };
+        *provisional = true;
+        if *cancel_wanted {
+            return self.try_cancel(now, call);
+        }
+        let status = response.status().unwrap_or_default();
+        if status > 100 && !state.over {
+            let sdp = body::session_description(response).ok().flatten();
+            self.emit(Event::Ringing { call, status, sdp });
+        }
+    }
+
+    /// Sends CANCEL if a 1xx was heard; otherwise the first 1xx will call this again.
+    pub(super) fn try_cancel(&mut self, now: Instant, call: CallHandle) {
+        let Some(Phase::Calling { client, provisional, cancel_wanted, cancel_sent }) =
+            self.calls.get_mut(&call).map(|call| &mut call.phase)
+        else {
+            return;
+        };
+        *cancel_wanted = true;
+        if !*provisional || *cancel_sent {
+            return;
+        }
+        *cancel_sent = true;
+        let client = *client;
+        let give_up = self.config.timers.give_up();
+        let Some(transaction) = self.clients.get_mut(&client) else { return };
+        // RFC 3261 §9.1: if CANCEL brings no final answer in 64*T1, the INVITE is forgotten.
+        self.timers.cancel(transaction.end.take());
+        transaction.end = Some(self.timers.set(now + give_up, Timer::ClientGiveUp(client)));
+        let (path, cancel) = (transaction.path, cancel_of(&transaction.request));
+        self.begin_client(now, cancel, path, Purpose::Nobody);
+    }
+
+    /// The first 2xx of a call to an agent.
+    pub(super) fn on_agent_answer(&mut self, now: Instant, id: u64, call: CallHandle, response: &Message) {
+        let Some(state) = self.calls.get_mut(&call) else { return self.on_more_success(now, id, response) };
+        let Phase::Calling { cancel_wanted, .. } = state.phase else { return };
+        state.dialog.remote_tag = Some(response.to_tag().unwrap_or_default().to_owned());
+        state.dialog.remote = response.value("To").unwrap_or_default().to_owned();
+        state.dialog.routes = routes_of_response(response);
+        state.dialog.refresh_target(response);
+        state.phase = Phase::Confirmed;
+        let limit = state.limit.take();
+        let over = state.over;
+        self.timers.cancel(limit);
+        self.acknowledge(now, call, id);
+        if cancel_wanted || over {
+            // It was answered while our CANCEL was on its way.
+            return self.send_bye(now, call, None);
+        }
+        let sdp = body::session_description(response).ok().flatten();
+        self.emit(Event::Answered { call, sdp });
+    }
+
+    /// Another 2xx: a repeat is acknowledged again, one of another fork is acknowledged and ended.
+    pub(super) fn on_more_success(&mut self, now: Instant, id: u64, response: &Message) {
+        let Some(transaction) = self.clients.get(&id) else { return };
+        let tag = response.to_tag().unwrap_or_default().to_owned();
+        if let Some(ack) = transaction.acks.iter().find(|ack| ack.remote_tag == tag).cloned() {
+            return self.send(ack.path, ack.bytes);
+        }
+        if transaction.acks.len() >= MAX_FORKS {
+            return;
+        }
+        let (path, request) = (transaction.path, &transaction.request);
+        let mut fork = fork_dialog(request, response, path, tag.clone());
+        let number = request.cseq().map_or(0, |cseq| cseq.number);
+        let user_agent = self.config.user_agent.clone();
+        let (Some(ack_via), Some(bye_via)) = (self.new_via(path), self.new_via(path)) else { return };
+        let ack = fork.request(Method::Ack, number, ack_via, &user_agent).to_bytes();
+        fork.local_cseq = number.wrapping_add(1);
+        let bye = fork.request(Method::Bye, fork.local_cseq, bye_via, &user_agent);
+        if let Some(transaction) = self.clients.get_mut(&id) {
+            transaction.acks.push(SentAck { remote_tag: tag, bytes: ack.clone(), path });
+        }
+        self.send(path, ack);
+        self.begin_client(now, bye, path, Purpose::Nobody);
+    }
+
+    /// Sends the ACK of a 2xx and keeps it for repeats.
+    fn acknowledge(&mut self, now: Instant, call: CallHandle, id: u64) {
+        let Some(number) =
+            self.clients.get(&id).and_then(|transaction| Some(transaction.request.cseq()?.number))
+        else {
+            return;
+        };
+        let Some(path) = self.dialog_path(now, call) else { return };
+        let Some(via) = self.new_via(path) else { return };
+        let Some(state) = self.calls.get(&call) else { return };
+        let bytes = state.dialog.request(Method::Ack, number, via, &self.config.user_agent).to_bytes();
+        let remote_tag = state.dialog.remote_tag.clone().unwrap_or_default();
+        if let Some(transaction) = self.clients.get_mut(&id) {
+            transaction.acks.push(SentAck { remote_tag, bytes: bytes.clone(), path });
+        }
+        self.send(path, bytes);
+    }
+
+    /// The phone refused, could not be reached, or the INVITE was given up.
+    pub(super) fn on_agent_failure(&mut self, call: CallHandle, status: u16, response: Option<&Message>) {
+        let reasons: Vec<&str> =
+            response.map(|response| response.values("Reason").collect()).unwrap_or_default();
+        self.finish(call, Event::Failed { call, status, q850: identity::q850_cause(&reasons) });
+        self.forget(call);
+    }
+
+    pub(super) fn start_offer(
+        &mut self,
+        now: Instant,
+        call: CallHandle,
+        sdp: &str,
+    ) -> Result<(), CommandError> {
+        let state = self.calls.get(&call).filter(|state| !state.over).ok_or(CommandError::NoSuchCall)?;
+        let free = state.open_offer.is_none() && state.our_offer.is_none() && state.awaiting_ack.is_none();
+        if !free || !matches!(state.phase, Phase::Confirmed) {
+            return Err(CommandError::WrongState);
+        }
+        let contact = state.dialog.contact.clone();
+        let (mut request, path) =
+            self.dialog_request(now, call, Method::Invite).ok_or(CommandError::NoLocalAddress)?;
+        push_offer(&mut request, &contact, sdp);
+        let client = self.begin_client(now, request, path, Purpose::Reinvite(call));
+        if let Some(state) = self.calls.get_mut(&call) {
+            state.our_offer = client;
+        }
+        Ok(())
+    }
+
+    pub(super) fn on_reinvite_answer(&mut self, now: Instant, id: u64, call: CallHandle, response: &Message) {
+        let Some(state) = self.calls.get_mut(&call) else { return self.on_more_success(now, id, response) };
+        state.our_offer = None;
+        state.dialog.refresh_target(response);
+        let over = state.over;
+        self.acknowledge(now, call, id);
+        if !over {
+            let sdp = body::session_description(response).ok().flatten();
+            self.emit(Event::OfferAccepted { call, sdp });
+        }
+    }
+
+    pub(super) fn on_reinvite_failure(&mut self, now: Instant, call: CallHandle, status: u16) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        state.our_offer = None;
+        if state.over {
+            return;
+        }
+        // RFC 3261 §12.2.1.2: the other side does not know the call any more.
+        if matches!(status, 408 | 481) {
+            self.end(call, Cause::Lost);
+            return self.send_bye(now, call, None);
+        }
+        self.emit(Event::OfferRefused { call, status });
+    }
+}
+
+fn push_offer(request: &mut Message, contact: &str, sdp: &str) {
+    request.push("Contact", contact);
+    request.push("Allow", super::answer::ALLOW);
+    request.push("Supported", "");
+    request.push("Accept", super::answer::ACCEPT);
+    request.push("Content-Type", "application/sdp");
+    request.body = sdp.as_bytes().to_vec();
+}
+
+/// RFC 3261 §9.1: the same Request-URI, Via, To, From, Call-ID, Route and CSeq number.
+fn cancel_of(invite: &Message) -> Message {
+    let mut cancel = Message::request(Method::Cancel, invite.request_uri());
+    for name in ["Via", "Route", "Max-Forwards", "From", "To", "Call-ID"] {
+        for value in invite.values(name) {
+            cancel.push(name, value);
+        }
+    }
+    cancel.push("CSeq", format!("{} CANCEL", invite.cseq().map_or(0, |cseq| cseq.number)));
+    cancel
+}
+
+/// RFC 3261 §12.1.2: for the caller the route set is the Record-Route in reverse.
+fn routes_of_response(response: &Message) -> Vec<String> {
+    let mut routes: Vec<String> = response.list("Record-Route").map(str::to_owned).collect();
+    routes.reverse();
+    routes
+}
+
+/// The dialog of a fork nobody wants, for its ACK and BYE.
+fn fork_dialog(request: &Message, response: &Message, path: Path, tag: String) -> Dialog {
+    let target = response
+        .list("Contact")
+        .next()
+        .and_then(NameAddress::parse)
+        .map(|contact| contact.uri)
+        .filter(|uri| SipUri::parse(uri).is_some())
+        .unwrap_or_else(|| request.request_uri());
+    Dialog {
+        key: DialogKey { call_id: request.call_id().to_owned(), local_tag: request.from_tag().to_owned() },
+        remote_tag: Some(tag),
+        local: request.value("From").unwrap_or_default().to_owned(),
+        remote: response.value("To").unwrap_or_default().to_owned(),
+        remote_target: target.to_owned(),
+        routes: routes_of_response(response),
+        local_cseq: 0,
+        remote_cseq: None,
+        path,
+        transport: Transport::Udp,
+        contact: String::new(),
+        follow_path: true,
+        agent: None,
+    }
+}

@@ -1,0 +1,215 @@
+//! Stream connections: opening, cutting into messages, and what their loss means.
+//!
+//! Every transaction on a lost connection ends at once, so nothing waits for an answer that cannot come; a
+//! confirmed call gets 64*T1 to be heard again on another connection.
+
+use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
+
+use super::Endpoint;
+use crate::{
+    config::Transport,
+    dialog::Phase,
+    event::{CallHandle, Cause, ConnectionId, Event, Path},
+    framing::{Frame, Framer},
+    message::Message,
+    path::{Source, complete_via},
+    timers::{Timer, TimerKey},
+};
+
+/// The first number of connections the endpoint itself asks for.
+const OWN: u64 = 1 << 63;
+/// So many messages wait for a connection to be opened; more are dropped, as a full socket would.
+const MAX_HELD: usize = 64;
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) transport: Transport,
+    /// `None` until it is open.
+    pub(super) local: Option<SocketAddr>,
+    remote: SocketAddr,
+    framer: Framer,
+    held: Vec<Vec<u8>>,
+    give_up: Option<TimerKey>,
+    /// Asked for by us: the far end may send though it is in no configured network.
+    own: bool,
+    /// What ends or must move when this connection is lost, so that a loss scans nothing else.
+    ties: BTreeSet<Tie>,
+}
+
+/// Something that lives on a connection.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Tie {
+    Server(u64),
+    Client(u64),
+    Call(CallHandle),
+}
+
+impl Connection {
+    pub(super) fn is_open(&self) -> bool {
+        self.local.is_some()
+    }
+
+    pub(super) fn hold(&mut self, bytes: Vec<u8>) {
+        if self.held.len() < MAX_HELD {
+            self.held.push(bytes);
+        }
+    }
+}
+
+impl Endpoint {
+    pub(super) fn begin_connection(
+        &mut self,
+        now: Instant,
+        remote: SocketAddr,
+        transport: Transport,
+    ) -> ConnectionId {
+        let connection = ConnectionId(OWN | self.fresh_id());
+        let framer = Framer::new(self.config.max_message_bytes);
+        let give_up =
+            Some(self.timers.set(now + self.config.timers.give_up(), Timer::ConnectGiveUp(connection)));
+        let ties = BTreeSet::new();
+        let state =
+            Connection { transport, local: None, remote, framer, held: Vec::new(), give_up, own: true, ties };
+        self.connections.insert(connection, state);
+        connection
+    }
+
+    pub(super) fn on_stream_opened(
+        &mut self,
+        connection: ConnectionId,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) {
+        if let Some(state) = self.connections.get_mut(&connection) {
+            if state.local.is_none() {
+                state.local = Some(local);
+                self.timers.cancel(state.give_up.take());
+                for bytes in std::mem::take(&mut state.held) {
+                    self.send(Path::Stream { connection }, bytes);
+                }
+            }
+            return;
+        }
+        let known = self.config.trunk(remote.ip()).is_some() || self.config.is_agent_network(remote.ip());
+        let rule = match known {
+            false => Some("unknown-source"),
+            true if self.connections.len() >= self.config.max_connections => Some("max-connections"),
+            true => None,
+        };
+        if let Some(rule) = rule {
+            self.emit(Event::Refused { remote, rule });
+            return self.emit(Event::Disconnect { connection });
+        }
+        let tls = self
+            .config
+            .local
+            .iter()
+            .any(|at| at.transport == Transport::Tls && at.listen.port() == local.port());
+        let state = Connection {
+            transport: if tls { Transport::Tls } else { Transport::Tcp },
+            local: Some(local),
+            remote,
+            framer: Framer::new(self.config.max_message_bytes),
+            held: Vec::new(),
+            give_up: None,
+            own: false,
+            ties: BTreeSet::new(),
+        };
+        self.connections.insert(connection, state);
+    }
+
+    pub(super) fn on_stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
+        let Some(state) = self.connections.get_mut(&connection) else { return };
+        let Some(local) = state.local else { return };
+        state.framer.push(bytes);
+        let source = Source {
+            path: Path::Stream { connection },
+            local,
+            remote: state.remote,
+            transport: state.transport,
+            trunk: self.config.trunk(state.remote.ip()).map(|trunk| trunk.name.clone()),
+            agent: self.config.is_agent_network(state.remote.ip()),
+            called_by_us: state.own,
+        };
+        // The connection may be gone after any message.
+        while let Some(frame) = self.connections.get_mut(&connection).and_then(|state| state.framer.next()) {
+            match frame {
+                Frame::Message(message) => self.on_message(now, &source, &message),
+                Frame::Ping => self.send(source.path, b"\r\n".to_vec()),
+                Frame::Lost(head) => self.on_stream_lost(&source, connection, &head),
+            }
+        }
+    }
+
+    /// The stream cannot be followed any further: say so if that is possible, and close.
+    fn on_stream_lost(&mut self, source: &Source, connection: ConnectionId, head: &[u8]) {
+        self.refused(source, "stream-framing-lost");
+        if let Ok(mut request) = Message::parse(head) {
+            complete_via(&mut request, source.remote);
+            let answerable =
+                ["From", "To", "Call-ID", "CSeq"].iter().all(|name| request.value(name).is_some());
+            if request.method().is_some() && request.via().is_some() && answerable {
+                self.reply(source, &request, 400, &[]);
+            }
+        }
+        self.emit(Event::Disconnect { connection });
+    }
+
+    pub(super) fn on_stream_closed(&mut self, now: Instant, connection: ConnectionId) {
+        let Some(state) = self.connections.remove(&connection) else { return };
+        self.timers.cancel(state.give_up);
+        for user in self.registrar.drop_connection(connection, &mut self.timers) {
+            self.emit(Event::Unregistered { user });
+        }
+        // Transactions first (the order of `Tie`): what they come to decides what is left of a call.
+        for tie in state.ties {
+            match tie {
+                Tie::Server(id) => self.end_server(id),
+                Tie::Client(id) => self.give_up_client(now, id, 503),
+                Tie::Call(call) => self.on_call_cut_off(now, call),
+            }
+        }
+    }
+
+    fn on_call_cut_off(&mut self, now: Instant, call: CallHandle) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        match state.phase {
+            Phase::Confirmed if state.orphan.is_some() => {}
+            Phase::Confirmed => {
+                let limit = self.timers.set(now + self.config.timers.give_up(), Timer::Orphan(call));
+                state.orphan = Some(limit);
+            }
+            Phase::Incoming { .. } | Phase::Calling { .. } | Phase::Leaving | Phase::Closing => {
+                self.end(call, Cause::ConnectionLost);
+                self.forget(call);
+            }
+        }
+    }
+
+    /// Notes that something lives on a path, if that is a connection.
+    pub(super) fn tie(&mut self, path: Path, tie: Tie) {
+        if let Path::Stream { connection } = path
+            && let Some(state) = self.connections.get_mut(&connection)
+        {
+            state.ties.insert(tie);
+        }
+    }
+
+    pub(super) fn untie(&mut self, path: Path, tie: Tie) {
+        if let Path::Stream { connection } = path
+            && let Some(state) = self.connections.get_mut(&connection)
+        {
+            state.ties.remove(&tie);
+        }
+    }
+
+    /// The call was heard on that path; requests inside it follow.
+    pub(super) fn move_call(&mut self, call: CallHandle, path: Path) {
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let before = std::mem::replace(&mut state.dialog.path, path);
+        if before != path {
+            self.untie(before, Tie::Call(call));
+            self.tie(path, Tie::Call(call));
+        }
+    }
+}

@@ -1,0 +1,35 @@
+//! Session descriptions: what the two ends of a call say about their media.
+//!
+//! [`SessionDescription`] is the parsed text ([RFC 8866](https://www.rfc-editor.org/rfc/rfc8866)); [`answer`],
+//! [`offer`] and [`accept_answer`] are the offer/answer model of
+//! [RFC 3264](https://www.rfc-editor.org/rfc/rfc3264) for plain telephony: one G.711 stream over `RTP/AVP` with
+//! telephone events ([RFC 4733](https://www.rfc-editor.org/rfc/rfc4733)). [`LocalDescription`] adds the memory
+//! a dialog needs: the version counter and the media lines already agreed.
+//!
+//! Not here: SRTP, ICE, video, DNS names as media address. Such lines are refused by port 0, never by silence.
+
+mod description;
+mod direction;
+mod error;
+mod formats;
+mod local;
+mod negotiate;
+mod parse;
+mod remote;
+mod write;
+
+pub use description::{Address, Attribute, MediaDescription, Origin, SessionDescription};
+pub use direction::Direction;
+pub use error::SdpError;
+pub use formats::{Codec, PayloadTypes};
+pub use local::LocalDescription;
+pub use negotiate::{Capabilities, LocalMedia, Negotiated, accept_answer, answer, offer};
+
+/// Longest session description that is read, in bytes.
+pub const MAX_DESCRIPTION_BYTES: usize = 64 * 1024;
+/// Most `m=` lines in one description.
+pub const MAX_MEDIA_LINES: usize = 64;
+/// Most formats (payload types) on one `m=` line.
+pub const MAX_FORMATS: usize = 64;
+/// Most `a=` lines at one level (the session, or one medium).
+pub const MAX_ATTRIBUTES: usize = 512;

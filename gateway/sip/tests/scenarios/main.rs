@@ -1,0 +1,19 @@
+//! Everything a peer may do to the endpoint, one file a symptom. One binary: linking it once is enough.
+#![allow(clippy::disallowed_methods)] // one Instant::now a test, as the origin of virtual time
+#![allow(clippy::unwrap_used)] // the rig's helpers are tests too, which clippy cannot see
+
+mod agent_leg;
+mod answered_twice;
+mod cancel_races_200;
+mod connection_lost;
+mod framing;
+mod hang_up;
+mod offers_cross;
+mod overload;
+mod pair;
+mod refused_before_a_call;
+mod registrar;
+mod response_routing;
+mod rig;
+mod timers;
+mod torture;
