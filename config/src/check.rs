@@ -1,0 +1,142 @@
+//! Checks that no single section can make: they look across.
+
+use std::collections::HashSet;
+use std::net::IpAddr;
+
+use crate::fault::Fault;
+use crate::layers::Layers;
+use crate::sections::Listen;
+use crate::Config;
+
+/// Shortest secret that is accepted for a token.
+const MIN_TOKEN_CHARS: usize = 16;
+
+/// Adds what is wrong to `faults` and what is odd to `warnings`.
+pub fn check(config: &Config, layers: &Layers, faults: &mut Vec<Fault>, warnings: &mut Vec<Fault>) {
+    let mut note = Note { layers, faults };
+    node(config, &mut note);
+    sockets(config, &mut note);
+    names(config, &mut note);
+    components(config, &mut note);
+    if config.trunks.is_empty() {
+        warnings.push(Fault::new(None, "trunks", "no trunk is configured: nobody can call"));
+    }
+    if config.sinks.is_empty() {
+        warnings.push(Fault::new(None, "sinks", "no sink is configured: records stay in the node and its API"));
+    }
+}
+
+struct Note<'a> {
+    layers: &'a Layers,
+    faults: &'a mut Vec<Fault>,
+}
+
+impl Note<'_> {
+    fn fault(&mut self, path: &str, message: impl Into<String>) {
+        self.faults.push(Fault::new(self.layers.origin(path).cloned(), path, message));
+    }
+}
+
+/// What each component finds in its own section.
+fn components(config: &Config, note: &mut Note<'_>) {
+    for error in config.call.check() {
+        note.fault(&format!("call.{}", error.key), error.complaint);
+    }
+    for (path, complaint) in config.media.complaints() {
+        note.fault(path, complaint);
+    }
+    for (key, complaint) in config.speech.faults() {
+        note.fault(&format!("speech.{key}"), complaint);
+    }
+    for fault in outbox::sinks::check(&config.sinks) {
+        note.fault(&fault.key, fault.message);
+    }
+    if let Err(faults) = channels::Channels::build(&config.channels) {
+        for fault in faults {
+            note.fault(&fault.path, fault.message);
+        }
+    }
+}
+
+fn node(config: &Config, note: &mut Note<'_>) {
+    let digits = |text: &str| text.chars().all(|c| c.is_ascii_digit());
+    let code = &config.node.jurisdiction;
+    if !digits(code) || !matches!(code.len(), 6 | 9 | 12) {
+        note.fault("node.jurisdiction", "expected a division code of 6, 9 or 12 digits (GB/T 2260)");
+    } else if code.len() != 6 {
+        note.fault("node.jurisdiction", "record numbers carry 6 digits: give the code of the city or county");
+    }
+    let area = &config.node.area_code;
+    if !digits(area) || !area.starts_with('0') || !(3..=4).contains(&area.len()) {
+        note.fault("node.area_code", "expected an area code such as \"0471\"");
+    }
+    let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'.' || b == b'-';
+    if config.node.name.is_empty() || config.node.name.len() > 63 || !config.node.name.bytes().all(plain) {
+        note.fault("node.name", "expected 1 to 63 of a-z, 0-9, dot and hyphen: it stands in every record");
+    }
+    if let Some(key) = &config.node.identity_key
+        && key.reveal().len() < MIN_TOKEN_CHARS
+    {
+        note.fault("node.identity_key", "shorter than 16 characters");
+    }
+}
+
+fn sockets(config: &Config, note: &mut Note<'_>) {
+    let [first, last] = config.media.rtp_ports;
+    if last.saturating_sub(first) < 3 {
+        note.fault("media.rtp_ports", "a call needs two pairs of ports: one for the caller, one for the agent");
+    }
+    if config.sip.listen.is_empty() {
+        note.fault("sip.listen", "at least one listener is needed");
+    }
+    let unspecified = config.sip.listen.iter().any(|listen| match listen {
+        Listen::Udp(address) | Listen::Tcp(address) => address.ip().is_unspecified(),
+    });
+    if unspecified && config.sip.external_address.is_none() {
+        note.fault("sip.external_address", "needed when listening on 0.0.0.0 or [::]: it is written into Contact and SDP");
+    }
+    for (path, address) in
+        [("sip.external_address", config.sip.external_address), ("media.external_address", config.media.external_address)]
+    {
+        if address.is_some_and(|a: IpAddr| a.is_unspecified() || a.is_multicast()) {
+            note.fault(path, "must be an address that the carrier can reach");
+        }
+    }
+    if config.sip.max_calls == 0 {
+        note.fault("sip.max_calls", "must be at least 1");
+    }
+    if config.http.max_concurrent == 0 {
+        note.fault("http.max_concurrent", "must be at least 1");
+    }
+}
+
+fn names(config: &Config, note: &mut Note<'_>) {
+    let mut seen = HashSet::new();
+    for (i, trunk) in config.trunks.iter().enumerate() {
+        if trunk.name.is_empty() || !seen.insert(trunk.name.as_str()) {
+            note.fault(&format!("trunks[{i}].name"), "empty or used twice");
+        }
+        if trunk.from.is_empty() {
+            note.fault(&format!("trunks[{i}].from"), "at least one network is needed");
+        }
+    }
+    let mut seen = HashSet::new();
+    for (i, agent) in config.agents.iter().enumerate() {
+        let plain = |c: char| c.is_ascii_alphanumeric() || "-_.".contains(c);
+        if agent.user.is_empty() || !agent.user.chars().all(plain) || !seen.insert(agent.user.as_str()) {
+            note.fault(&format!("agents[{i}].user"), "expected letters, digits, - _ . and no name twice");
+        }
+        if agent.secret.reveal().is_empty() {
+            note.fault(&format!("agents[{i}].secret"), "must not be empty");
+        }
+    }
+    let mut seen = HashSet::new();
+    for (i, token) in config.api.tokens.iter().enumerate() {
+        if token.name.is_empty() || !seen.insert(token.name.as_str()) {
+            note.fault(&format!("api.tokens[{i}].name"), "empty or used twice");
+        }
+        if token.token.reveal().len() < MIN_TOKEN_CHARS {
+            note.fault(&format!("api.tokens[{i}].token"), "shorter than 16 characters");
+        }
+    }
+}

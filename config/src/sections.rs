@@ -1,0 +1,253 @@
+//! The sections that belong to no single crate: node, sockets, trunks, agents, API.
+//! What belongs to one (call, lists, speech, channels, sinks) has its type beside the component.
+
+use std::collections::BTreeMap;
+use std::net::{IpAddr, SocketAddr};
+use std::path::PathBuf;
+
+use ipnet::IpNet;
+use serde::{Deserialize, Serialize};
+
+/// A text that must not be printed: `Debug` hides it, and `config print` writes it only unredacted.
+#[derive(Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct Secret(String);
+
+impl Secret {
+    /// Wraps a text.
+    pub fn new(text: impl Into<String>) -> Self {
+        Self(text.into())
+    }
+
+    /// The text itself.
+    pub fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl std::fmt::Debug for Secret {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("<secret>")
+    }
+}
+
+/// `[node]`: this machine.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct NodeConfig {
+    /// Name of the node in records and metrics, unique in the installation.
+    pub name: String,
+    /// Where records, recordings and models lie.
+    pub data_dir: PathBuf,
+    /// Division code of the jurisdiction (GB/T 2260), 6, 9 or 12 digits. Hohhot is 150100.
+    pub jurisdiction: String,
+    /// Area code for local numbers, with the leading zero.
+    pub area_code: String,
+    /// Secret of the keyed identity hashes; all nodes of an installation share it. Made once and kept in
+    /// `data_dir/secrets.toml` when absent.
+    pub identity_key: Option<Secret>,
+    /// Marks every record as a drill (`test: true`).
+    pub test: bool,
+    /// Retention class written into the records.
+    pub retention: String,
+}
+
+impl Default for NodeConfig {
+    fn default() -> Self {
+        Self {
+            name: "gw-1".into(),
+            data_dir: "jiesu-data".into(),
+            jurisdiction: "150100".into(),
+            area_code: "0471".into(),
+            identity_key: None,
+            test: false,
+            retention: "class-B".into(),
+        }
+    }
+}
+
+/// `[http]`: webhooks, API and console.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct HttpConfig {
+    /// Address to listen on.
+    pub listen: SocketAddr,
+    /// Proxies whose `Forwarded`/`X-Forwarded-*` headers are believed.
+    pub trusted_proxies: Vec<IpNet>,
+    /// Requests in work at once; more are answered 503.
+    pub max_concurrent: usize,
+}
+
+impl Default for HttpConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new(), max_concurrent: 512 }
+    }
+}
+
+/// `[metrics]`: the Prometheus listener.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct MetricsConfig {
+    /// Address of `/metrics`.
+    pub listen: SocketAddr,
+}
+
+impl Default for MetricsConfig {
+    fn default() -> Self {
+        Self { listen: SocketAddr::from(([127, 0, 0, 1], 9464)) }
+    }
+}
+
+/// A SIP listener, written `udp:127.0.0.1:5060` or `tcp:127.0.0.1:5060`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Listen {
+    /// A UDP socket.
+    Udp(SocketAddr),
+    /// A TCP listener.
+    Tcp(SocketAddr),
+}
+
+impl std::fmt::Display for Listen {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Udp(address) => write!(f, "udp:{address}"),
+            Self::Tcp(address) => write!(f, "tcp:{address}"),
+        }
+    }
+}
+
+impl Serialize for Listen {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Listen {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        use serde::de::Error;
+        let text = String::deserialize(deserializer)?;
+        let wrong = || D::Error::custom("expected \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\"");
+        let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
+        let address = address.parse();
+        match transport {
+            "udp" => Ok(Self::Udp(address.map_err(|_| wrong())?)),
+            "tcp" => Ok(Self::Tcp(address.map_err(|_| wrong())?)),
+            "tls" | "ws" | "wss" => {
+                Err(D::Error::custom(format!("transport `{transport}` is not in this version; use udp or tcp")))
+            }
+            _ => Err(wrong()),
+        }
+    }
+}
+
+/// `[sip]`: signalling.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct SipConfig {
+    /// Listeners.
+    pub listen: Vec<Listen>,
+    /// Address written into Contact and Via when the carrier sees another than the socket's own.
+    pub external_address: Option<IpAddr>,
+    /// Digest realm of the agents' phones.
+    pub realm: String,
+    /// Networks from which agents' phones may register. Anyone else gets no answer.
+    pub agent_networks: Vec<IpNet>,
+    /// Calls at once; more are answered 503 with Retry-After.
+    pub max_calls: usize,
+}
+
+impl Default for SipConfig {
+    fn default() -> Self {
+        let local = SocketAddr::from(([127, 0, 0, 1], 5060));
+        Self {
+            listen: vec![Listen::Udp(local), Listen::Tcp(local)],
+            external_address: None,
+            realm: "jiesu".into(),
+            agent_networks: ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
+                .iter()
+                .filter_map(|network| network.parse().ok())
+                .collect(),
+            max_calls: 2000,
+        }
+    }
+}
+
+/// `[prompts]`: what callers hear.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct PromptsConfig {
+    /// Folder of your own prompts: a file named like a shipped one (`notice.wav`, `waiting.ogg` …) replaces it.
+    pub folder: Option<PathBuf>,
+}
+
+/// One of `[[trunks]]`: a carrier's peers.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TrunkConfig {
+    /// Name in records, logs and metrics.
+    pub name: String,
+    /// Networks the carrier sends from.
+    pub from: Vec<IpNet>,
+    /// Whether its P-Asserted-Identity is believed.
+    #[serde(default)]
+    pub trust_asserted_identity: bool,
+    /// Area code of numbers that arrive without one; the node's when absent.
+    pub area_code: Option<String>,
+    /// Carrier manner; only `generic` in this version.
+    #[serde(default)]
+    pub profile: TrunkProfile,
+    /// Dialled number → legacy line (the 58 merged lines).
+    #[serde(default)]
+    pub numbers: BTreeMap<String, String>,
+}
+
+/// How a carrier behaves.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum TrunkProfile {
+    /// Plain RFC 3261.
+    #[default]
+    Generic,
+}
+
+/// One of `[[agents]]`: a call-taker's SIP phone.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct AgentConfig {
+    /// SIP user name, e.g. `1001`.
+    pub user: String,
+    /// Digest password.
+    pub secret: Secret,
+}
+
+/// What a token may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Role {
+    /// Everything.
+    Admin,
+    /// Sealed records, recordings and states.
+    Supervisor,
+    /// Records in the `dispatch` view: a downstream platform.
+    Reader,
+}
+
+/// One of `[[api.tokens]]`.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TokenConfig {
+    /// Name in the log.
+    pub name: String,
+    /// What it may do.
+    pub role: Role,
+    /// The bearer token.
+    pub token: Secret,
+}
+
+/// `[api]`.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct ApiConfig {
+    /// Bearer tokens.
+    pub tokens: Vec<TokenConfig>,
+}

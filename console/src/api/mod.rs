@@ -1,0 +1,5 @@
+//! The handlers, a file per noun.
+
+pub mod documents;
+pub mod records;
+pub mod state;

@@ -1,0 +1,65 @@
+//! Refusals of the API: a status, a code that is the same in every language, and a sentence in both.
+
+use axum::Json;
+use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
+use serde_json::json;
+
+/// A refusal.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ApiError {
+    /// No token, or not one of ours.
+    Unauthorized,
+    /// The token's role may not.
+    Forbidden,
+    /// There is no such thing.
+    NotFound,
+    /// A parameter cannot be read; its name.
+    BadParameter(&'static str),
+    /// The form is not offered by this version.
+    NotAcceptable,
+    /// The store cannot answer now.
+    Unavailable,
+}
+
+impl IntoResponse for ApiError {
+    fn into_response(self) -> Response {
+        let (status, code, zh, en) = match self {
+            Self::Unauthorized => (
+                StatusCode::UNAUTHORIZED,
+                "E-API-0401",
+                "需要有效的访问令牌",
+                "a valid bearer token is needed",
+            ),
+            Self::Forbidden => {
+                (StatusCode::FORBIDDEN, "E-API-0403", "该令牌无此权限", "this token's role may not do this")
+            }
+            Self::NotFound => (StatusCode::NOT_FOUND, "E-API-0404", "没有找到", "there is no such thing"),
+            Self::BadParameter(_) => {
+                (StatusCode::BAD_REQUEST, "E-API-0400", "参数有误", "a parameter cannot be read")
+            }
+            Self::NotAcceptable => (
+                StatusCode::NOT_ACCEPTABLE,
+                "E-API-0406",
+                "本版本不提供该格式",
+                "this version does not offer that form",
+            ),
+            Self::Unavailable => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "E-API-0503",
+                "存储暂时不可用",
+                "the store cannot answer now",
+            ),
+        };
+        let mut body = json!({ "error": { "code": code, "message": { "zh": zh, "en": en } } });
+        if let Self::BadParameter(name) = self {
+            body["error"]["parameter"] = name.into();
+        }
+        let mut response = (status, Json(body)).into_response();
+        if self == Self::Unauthorized {
+            let bearer = axum::http::HeaderValue::from_static("Bearer realm=\"jiesu\"");
+            response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, bearer);
+        }
+        response
+    }
+}
