@@ -3,10 +3,10 @@
 use std::collections::HashSet;
 use std::net::IpAddr;
 
+use crate::Config;
 use crate::fault::Fault;
 use crate::layers::Layers;
 use crate::sections::Listen;
-use crate::Config;
 
 /// Shortest secret that is accepted for a token.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -22,7 +22,11 @@ pub fn check(config: &Config, layers: &Layers, faults: &mut Vec<Fault>, warnings
         warnings.push(Fault::new(None, "trunks", "no trunk is configured: nobody can call"));
     }
     if config.sinks.is_empty() {
-        warnings.push(Fault::new(None, "sinks", "no sink is configured: records stay in the node and its API"));
+        warnings.push(Fault::new(
+            None,
+            "sinks",
+            "no sink is configured: records stay in the node and its API",
+        ));
     }
 }
 
@@ -33,6 +37,10 @@ struct Note<'a> {
 
 impl Note<'_> {
     fn fault(&mut self, path: &str, message: impl Into<String>) {
+        // What could not be read was taken out of the tree; that it is missing now is no second fault.
+        if self.faults.iter().any(|known| known.path.starts_with(path)) {
+            return;
+        }
         self.faults.push(Fault::new(self.layers.origin(path).cloned(), path, message));
     }
 }
@@ -84,7 +92,10 @@ fn node(config: &Config, note: &mut Note<'_>) {
 fn sockets(config: &Config, note: &mut Note<'_>) {
     let [first, last] = config.media.rtp_ports;
     if last.saturating_sub(first) < 3 {
-        note.fault("media.rtp_ports", "a call needs two pairs of ports: one for the caller, one for the agent");
+        note.fault(
+            "media.rtp_ports",
+            "a call needs two pairs of ports: one for the caller, one for the agent",
+        );
     }
     if config.sip.listen.is_empty() {
         note.fault("sip.listen", "at least one listener is needed");
@@ -93,11 +104,15 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
         Listen::Udp(address) | Listen::Tcp(address) => address.ip().is_unspecified(),
     });
     if unspecified && config.sip.external_address.is_none() {
-        note.fault("sip.external_address", "needed when listening on 0.0.0.0 or [::]: it is written into Contact and SDP");
+        note.fault(
+            "sip.external_address",
+            "needed when listening on 0.0.0.0 or [::]: it is written into Contact and SDP",
+        );
     }
-    for (path, address) in
-        [("sip.external_address", config.sip.external_address), ("media.external_address", config.media.external_address)]
-    {
+    for (path, address) in [
+        ("sip.external_address", config.sip.external_address),
+        ("media.external_address", config.media.external_address),
+    ] {
         if address.is_some_and(|a: IpAddr| a.is_unspecified() || a.is_multicast()) {
             note.fault(path, "must be an address that the carrier can reach");
         }

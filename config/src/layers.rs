@@ -41,7 +41,8 @@ pub struct Layers {
 impl Layers {
     /// Adds one TOML text above what is there. A syntax error is a fault and adds nothing.
     pub fn add_text(&mut self, text: &str, file: Option<&Path>, faults: &mut Vec<Fault>) {
-        let line_of = |offset: usize| text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1;
+        let line_of =
+            |offset: usize| text.as_bytes().iter().take(offset).filter(|b| **b == b'\n').count() + 1;
         let origin = |offset: usize| match file {
             Some(path) => Origin::File(path.to_path_buf(), line_of(offset)),
             None => Origin::Embedded,
@@ -128,7 +129,9 @@ fn merge_tables(below: &mut toml::Table, above: toml::Table) {
     for (key, value) in above {
         match (below.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) => merge_tables(old, new),
-            (Some(Value::Array(old)), Value::Array(new)) if is_tables(old) && is_tables(&new) => old.extend(new),
+            (Some(Value::Array(old)), Value::Array(new)) if is_tables(old) && is_tables(&new) => {
+                old.extend(new)
+            }
             (_, value) => {
                 below.insert(key, value);
             }
@@ -150,7 +153,8 @@ fn convert(value: &DeValue<'_>, path: &str, note: &mut impl FnMut(String, usize)
         DeValue::String(text) => Value::String(text.to_string()),
         DeValue::Integer(number) => {
             let (digits, radix) = (number.as_str(), number.radix());
-            i64::from_str_radix(digits, radix).map_or_else(|_| Value::String(digits.to_owned()), Value::Integer)
+            i64::from_str_radix(digits, radix)
+                .map_or_else(|_| Value::String(digits.to_owned()), Value::Integer)
         }
         DeValue::Float(number) => {
             number.as_str().parse().map_or_else(|_| Value::String(number.as_str().to_owned()), Value::Float)

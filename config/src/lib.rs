@@ -63,6 +63,8 @@ pub struct LoadOptions {
     pub file: Option<PathBuf>,
     /// `--data`, above everything else.
     pub data_dir: Option<PathBuf>,
+    /// Where `jiesu.toml` is looked for when no file is named; nowhere when absent.
+    pub folder: Option<PathBuf>,
     /// The environment; the process's own through [`LoadOptions::from_process`].
     pub environment: Vec<(String, String)>,
 }
@@ -73,14 +75,15 @@ impl LoadOptions {
         let environment = std::env::vars_os()
             .filter_map(|(k, v)| Some((k.into_string().ok()?, v.into_string().ok()?)))
             .collect();
-        Self { file, data_dir, environment }
+        Self { file, data_dir, folder: Some(PathBuf::from(".")), environment }
     }
 
     /// The file that will be read; `None` means the embedded default.
     pub fn chosen_file(&self) -> Option<PathBuf> {
-        let named = self.environment.iter().find(|(name, _)| name == "JIESU_CONFIG").map(|(_, v)| PathBuf::from(v));
+        let named =
+            self.environment.iter().find(|(name, _)| name == "JIESU_CONFIG").map(|(_, v)| PathBuf::from(v));
         self.file.clone().or(named).or_else(|| {
-            let local = PathBuf::from("jiesu.toml");
+            let local = self.folder.as_ref()?.join("jiesu.toml");
             local.is_file().then_some(local)
         })
     }
@@ -139,7 +142,11 @@ fn drop_ins(file: Option<&Path>, faults: &mut Vec<Fault>) -> Vec<PathBuf> {
         Ok(entries) => entries,
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Vec::new(),
         Err(error) => {
-            faults.push(Fault::new(Some(Origin::File(folder, 1)), "", format!("cannot read conf.d: {error}")));
+            faults.push(Fault::new(
+                Some(Origin::File(folder, 1)),
+                "",
+                format!("cannot read conf.d: {error}"),
+            ));
             return Vec::new();
         }
     };

@@ -80,7 +80,11 @@ pub struct HttpConfig {
 
 impl Default for HttpConfig {
     fn default() -> Self {
-        Self { listen: SocketAddr::from(([127, 0, 0, 1], 8080)), trusted_proxies: Vec::new(), max_concurrent: 512 }
+        Self {
+            listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
+            trusted_proxies: Vec::new(),
+            max_concurrent: 512,
+        }
     }
 }
 
@@ -132,9 +136,9 @@ impl<'de> Deserialize<'de> for Listen {
         match transport {
             "udp" => Ok(Self::Udp(address.map_err(|_| wrong())?)),
             "tcp" => Ok(Self::Tcp(address.map_err(|_| wrong())?)),
-            "tls" | "ws" | "wss" => {
-                Err(D::Error::custom(format!("transport `{transport}` is not in this version; use udp or tcp")))
-            }
+            "tls" | "ws" | "wss" => Err(D::Error::custom(format!(
+                "transport `{transport}` is not in this version; use udp or tcp"
+            ))),
             _ => Err(wrong()),
         }
     }
@@ -163,10 +167,17 @@ impl Default for SipConfig {
             listen: vec![Listen::Udp(local), Listen::Tcp(local)],
             external_address: None,
             realm: "jiesu".into(),
-            agent_networks: ["127.0.0.0/8", "10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16", "::1/128", "fc00::/7"]
-                .iter()
-                .filter_map(|network| network.parse().ok())
-                .collect(),
+            agent_networks: [
+                "127.0.0.0/8",
+                "10.0.0.0/8",
+                "172.16.0.0/12",
+                "192.168.0.0/16",
+                "::1/128",
+                "fc00::/7",
+            ]
+            .iter()
+            .filter_map(|network| network.parse().ok())
+            .collect(),
             max_calls: 2000,
         }
     }

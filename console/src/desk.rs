@@ -17,6 +17,9 @@ pub trait Desk: Send + Sync {
     /// One record by the number told to the citizen.
     fn record_by_number(&self, record_no: String) -> DeskFuture<'_, Option<Record>>;
 
+    /// A record, in whatever view, as a CloudEvent 1.0 (structured JSON).
+    fn cloud_event(&self, record: &Record) -> Option<serde_json::Value>;
+
     /// The file behind `attachments[index]`.
     fn attachment(&self, record: Record, index: usize) -> DeskFuture<'_, Option<AttachmentFile>>;
 

@@ -1,5 +1,7 @@
 //! The API at its HTTP border, over a desk with one record.
 
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -33,6 +35,9 @@ impl Desk for OneRecord {
     }
     fn record_by_number(&self, number: String) -> DeskFuture<'_, Option<Record>> {
         Box::pin(async move { Ok(Some(sealed()).filter(|record| record.record_no == number)) })
+    }
+    fn cloud_event(&self, record: &Record) -> Option<Value> {
+        Some(json!({ "specversion": "1.0", "data": record }))
     }
     fn attachment(&self, _: Record, index: usize) -> DeskFuture<'_, Option<AttachmentFile>> {
         let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"));
@@ -105,6 +110,14 @@ async fn a_page_has_records_and_next() {
 async fn a_record_is_found_by_its_number_too() {
     assert_eq!(get("/api/v1/records/150100-20250111-01-000123", READER).await.0, StatusCode::OK);
     assert_eq!(get("/api/v1/records/150100-20250111-01-000124", READER).await.0, StatusCode::NOT_FOUND);
+}
+
+#[tokio::test]
+async fn a_cloud_event_holds_the_view_the_role_allows() {
+    let (status, body) = get(&format!("/api/v1/records/{ID}?format=cloudevent"), READER).await;
+    let event: Value = serde_json::from_slice(&body).unwrap();
+    assert_eq!((status, &event["data"]["privacy"]["view"]), (StatusCode::OK, &json!("dispatch")));
+    assert!(event["data"]["reporter"].get("name").is_none());
 }
 
 #[tokio::test]

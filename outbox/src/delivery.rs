@@ -68,7 +68,7 @@ impl Delivery {
             record_id: stored.record_id,
             revision: stored.revision,
             id: format!("{}.{}", stored.record_id, stored.revision),
-            event_type: format!("{EVENT_TYPE_PREFIX}{}.v1", stored.state),
+            event_type: event_type(&stored.state),
             digest,
             json,
         })
@@ -84,26 +84,35 @@ impl Delivery {
     }
 
     fn cloud_event(&self) -> Option<String> {
-        let data: Value = serde_json::from_str(&self.json).ok()?;
-        let integrity = data.get("integrity")?;
-        let event = json!({
-            "specversion": "1.0",
-            "type": self.event_type,
-            "source": format!("//{}", integrity.get("node")?.as_str()?),
-            "id": self.id,
-            "subject": self.record_id,
-            "time": data.get("updated_at")?,
-            "datacontenttype": "application/json",
-            "dataschema": DATA_SCHEMA,
-            "partitionkey": self.record_id,
-            "sequence": format!("{:020}", self.seq),
-            "recordhash": self.digest,
-            "prevhash": integrity.get("previous")?,
-            "privacyview": data.get("privacy")?.get("view")?,
-            "data": data,
-        });
-        canonical(&event).ok()
+        canonical(&cloud_event(serde_json::from_str(&self.json).ok()?)?).ok()
     }
+}
+
+/// A record in whatever view as a CloudEvent 1.0 in structured mode; `None` when it is no whole record.
+pub fn cloud_event(data: Value) -> Option<Value> {
+    let text = |value: &Value| value.as_str().map(str::to_owned);
+    let integrity = data.get("integrity")?;
+    let record_id = text(data.get("record_id")?)?;
+    Some(json!({
+        "specversion": "1.0",
+        "type": event_type(data.get("state")?.as_str()?),
+        "source": format!("//{}", integrity.get("node")?.as_str()?),
+        "id": format!("{record_id}.{}", data.get("revision")?),
+        "subject": record_id,
+        "time": data.get("updated_at")?,
+        "datacontenttype": "application/json",
+        "dataschema": DATA_SCHEMA,
+        "partitionkey": record_id,
+        "sequence": format!("{:020}", integrity.get("seq")?.as_u64()?),
+        "recordhash": integrity.get("digest")?,
+        "prevhash": integrity.get("previous")?,
+        "privacyview": data.get("privacy")?.get("view")?,
+        "data": data,
+    }))
+}
+
+fn event_type(state: &str) -> String {
+    format!("{EVENT_TYPE_PREFIX}{state}.v1")
 }
 
 fn masked(record: &Record, view: View) -> Result<(String, String), OutboxError> {

@@ -47,7 +47,7 @@ use tokio::sync::{mpsc, oneshot};
 
 pub use chain::FIRST_PREVIOUS;
 pub use config::{Limits, OutboxConfig};
-pub use delivery::{DATA_SCHEMA, Delivery, EVENT_TYPE_PREFIX, Format};
+pub use delivery::{DATA_SCHEMA, Delivery, EVENT_TYPE_PREFIX, Format, cloud_event};
 pub use dispatch::{Dispatcher, Route};
 pub use draft::NewDraft;
 pub use error::OutboxError;

@@ -51,17 +51,21 @@ pub async fn one(
     let token = require(&shared, &headers, Role::Reader)?;
     let query = Query::read(query.as_deref(), &["revision", "format", "view"])?;
     let view = view_for(token.role(), query.view()?).ok_or(ApiError::Forbidden)?;
-    match query.text("format") {
-        None | Some("record") => {}
-        Some("vcon" | "cloudevent") => return Err(ApiError::NotAcceptable),
+    let as_event = match query.text("format") {
+        None | Some("record") => false,
+        Some("cloudevent") => true,
+        Some("vcon") => return Err(ApiError::NotAcceptable),
         Some(_) => return Err(ApiError::BadParameter("format")),
-    }
+    };
     let revision = match query.number("revision")? {
         None => None,
         Some(revision) => Some(u32::try_from(revision).map_err(|_| ApiError::BadParameter("revision"))?),
     };
-    let record = find(&shared, &record_id, revision).await?;
-    Ok(Json(json!(record::view::apply(&record, view))))
+    let record = record::view::apply(&find(&shared, &record_id, revision).await?, view);
+    if as_event {
+        return shared.desk.cloud_event(&record).map(Json).ok_or(ApiError::Unavailable);
+    }
+    Ok(Json(json!(record)))
 }
 
 /// `GET /api/v1/records/{record_id}/attachments/{index}`: the file, streamed. Every look is logged.

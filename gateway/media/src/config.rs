@@ -16,7 +16,8 @@ pub struct MediaConfig {
     pub jitter: JitterConfig,
     /// Whose packets may set the far end's address. Default `signalled-address`.
     pub latch: LatchPolicy,
-    /// Without RTP for so long the far end counts as gone. Default `"30s"`.
+    /// Without RTP for so long the far end counts as gone. Long, because a
+    /// phone that suppresses silence may send nothing while its owner only listens. Default `"120s"`.
     #[serde(deserialize_with = "duration")]
     pub receive_timeout: Duration,
     /// Mean time between RTCP reports. Default `"5s"` (RFC 3550 6.2).
@@ -63,7 +64,7 @@ impl Default for MediaConfig {
             external_address: None,
             jitter: JitterConfig::default(),
             latch: LatchPolicy::SignalledAddress,
-            receive_timeout: Duration::from_secs(30),
+            receive_timeout: Duration::from_secs(120),
             rtcp_interval: Duration::from_secs(5),
             catch_up_ticks: 5,
             speech_floor_db: -48.0,

@@ -1,0 +1,392 @@
+//! The composition root: configuration → bound sockets and loaded parts → running → drained.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use blacklist::Lists;
+use channels::Channels;
+use config::{Config, Listen, Role};
+use gateway_sip::{AgentAccount, EndpointConfig, TrunkConfig as SipTrunk};
+use metrics_exporter_prometheus::PrometheusHandle;
+use outbox::{Dispatcher, Outbox, OutboxConfig, Route, SinkConfig};
+use record::IdentityKey;
+use tokio::net::TcpListener;
+use tokio::sync::{mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::calls::hub::Hub;
+use crate::calls::ports::PortPool;
+use crate::calls::prompts::Prompts;
+use crate::calls::recording::Recorder;
+use crate::calls::{Calls, Ending, Live, Parts, accept, number_context, transcribe};
+use crate::compose::Node;
+use crate::desk::RunningDesk;
+use crate::http::{self, Checks};
+use crate::intake::Middle;
+use crate::switch::{self, Incoming, Sockets, Switch};
+use crate::{clock, fetch, recover};
+
+/// How often records that the disk did not take, and overdue transcripts, are looked after.
+const HOUSEKEEPING: Duration = Duration::from_secs(2);
+/// How long a drain waits for calls in progress.
+const DRAIN_LIMIT: Duration = Duration::from_secs(4 * 3600);
+/// How long calls have to write their records once they are told to end.
+const HANG_UP_LIMIT: Duration = Duration::from_secs(15);
+
+/// Everything bound and loaded; nothing runs yet but the store.
+pub struct App {
+    config: Config,
+    sockets: Sockets,
+    http: TcpListener,
+    metrics: TcpListener,
+    outbox: Outbox,
+    lists: Lists,
+    channels: Channels,
+    routes: Vec<Route>,
+    prompts: Prompts,
+    speech: asr::Pool,
+    recorder: Recorder,
+    prometheus: PrometheusHandle,
+}
+
+/// Where a running gateway can be reached.
+#[derive(Clone, Debug)]
+pub struct Addresses {
+    /// SIP listeners.
+    pub sip: Vec<Listen>,
+    /// HTTP.
+    pub http: SocketAddr,
+    /// Metrics.
+    pub metrics: SocketAddr,
+}
+
+/// Asks a running gateway to do something.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Control {
+    /// Read configuration and lists again.
+    Reload,
+    /// No new calls; end when the last is over.
+    Drain,
+    /// End now.
+    Stop,
+}
+
+impl App {
+    /// Binds and loads. An error here is the operator's to mend; nothing was changed but the data directory.
+    pub async fn build(mut config: Config, prometheus: PrometheusHandle) -> anyhow::Result<Self> {
+        crate::secrets::complete(&mut config)?;
+        config.node.data_dir = std::path::absolute(&config.node.data_dir)?;
+        let data = config.node.data_dir.clone();
+        let prompts = Prompts::load(config.prompts.folder.as_deref())?;
+        let (lists, report) = Lists::open(config.lists.clone(), &number_context(&config)).context("lists")?;
+        for warning in &report.warnings {
+            tracing::warn!(line = warning.line, "A list entry deserves a look: {}", warning.message);
+        }
+        let channels = Channels::build(&config.channels).map_err(|faults| {
+            let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
+            anyhow::anyhow!(faults.join("; "))
+        })?;
+        let sinks = config.sinks.iter().cloned().map(|sink| below(sink, &data)).collect();
+        let routes = outbox::sinks::build(sinks).map_err(|faults| {
+            let faults: Vec<String> =
+                faults.iter().map(|fault| format!("{}: {}", fault.key, fault.message)).collect();
+            anyhow::anyhow!(faults.join("; "))
+        })?;
+        let speech = asr::Pool::start(&config.speech, &data)?;
+        let sockets = Sockets::bind(&config.sip.listen).await?;
+        let http = bind("http.listen", config.http.listen).await?;
+        let metrics = bind("metrics.listen", config.metrics.listen).await?;
+        let store = OutboxConfig::new(store_path(&data), &config.node.name, &config.node.jurisdiction);
+        let outbox = tokio::task::spawn_blocking(move || Outbox::open(store))
+            .await?
+            .context("cannot open the store")?;
+        let recorder = Recorder::start(data.join("recordings"))?;
+        Ok(Self {
+            config,
+            sockets,
+            http,
+            metrics,
+            outbox,
+            lists,
+            channels,
+            routes,
+            prompts,
+            speech,
+            recorder,
+            prometheus,
+        })
+    }
+
+    /// Where it listens, with the ports the system chose where 0 was configured.
+    pub fn addresses(&self) -> anyhow::Result<Addresses> {
+        Ok(Addresses {
+            sip: self.sockets.addresses(),
+            http: self.http.local_addr()?,
+            metrics: self.metrics.local_addr()?,
+        })
+    }
+
+    /// The configuration with its secrets completed.
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// Runs until told to end. `reload` reads the configuration anew.
+    pub async fn run(
+        self,
+        mut control: mpsc::Receiver<Control>,
+        reload: impl Fn() -> Option<Config>,
+    ) -> anyhow::Result<()> {
+        let (ending, ending_receiver) = watch::channel(Ending::No);
+        let (stop, stopped) = watch::channel(false);
+        let speech = Arc::new(self.speech);
+        let speech_ready = transcribe::readiness(&speech);
+        let node = node(&self.config);
+        let middle = Middle::new(node, self.lists, self.outbox.clone(), clock);
+        recover::recover(&middle, &self.recorder).await?;
+        // Ends with this function.
+        let _watch = middle.lists().watch(|_| {}).context("the list file cannot be watched")?;
+
+        let endpoint = endpoint_config(&self.config, &self.sockets);
+        let media_address = media_address(&self.config, &self.sockets);
+        let rtp_address = rtp_address(&self.config, media_address);
+        let (switch, incoming, presence, _switch_task) =
+            switch::start(self.sockets, endpoint, rand::random());
+        let live = Live::new(&self.config);
+        let hub = Hub::start(live.call.clone(), presence);
+        let calls = Calls::new(Parts {
+            switch: switch.clone(),
+            hub: hub.clone(),
+            middle: middle.clone(),
+            ports: PortPool::new(rtp_address, self.config.media.rtp_ports),
+            media_address,
+            prompts: self.prompts,
+            recorder: self.recorder,
+            media: self.config.media.clone(),
+            live,
+            speech_ready: speech_ready.clone(),
+            ending: ending_receiver.clone(),
+        });
+
+        let dispatcher = Dispatcher::start(&self.outbox, self.routes);
+        let mut workers = JoinSet::new();
+        for _ in 0..self.config.speech.workers {
+            workers.spawn(transcribe::work(
+                middle.clone(),
+                speech.clone(),
+                speech_ready.clone(),
+                stopped.clone(),
+            ));
+        }
+        let channels = Arc::new(self.channels);
+        let media_folder = self.config.node.data_dir.join("attachments");
+        workers.spawn(fetch::work(middle.clone(), channels.clone(), media_folder, stopped.clone()));
+        workers.spawn(housekeeping(calls.clone(), stopped.clone()));
+
+        let limits = channels::Limits {
+            max_in_flight: self.config.http.max_concurrent,
+            trusted_proxies: self.config.http.trusted_proxies.clone(),
+            ..channels::Limits::default()
+        };
+        let checks = Checks { calls: calls.clone(), speech: speech.clone(), ending: ending_receiver };
+        let router = http::health(checks)
+            .merge(channels.router(Arc::new(middle.clone()), Arc::new(clock), limits))
+            .merge(console::router(Arc::new(RunningDesk::new(calls.clone())), tokens(&self.config)));
+        workers.spawn(http::serve(self.http, router, stopped.clone()));
+        workers.spawn(http::serve(self.metrics, http::metrics(self.prometheus), stopped.clone()));
+
+        let mut running = JoinSet::new();
+        take_calls(&calls, &switch, incoming, &mut control, &ending, reload, &mut running).await;
+        // Every call is over, or was told to be: what they wrote is in the store's queue.
+        let _ =
+            tokio::time::timeout(HANG_UP_LIMIT, async { while running.join_next().await.is_some() {} }).await;
+        middle.save_unsaved().await;
+        stop.send_replace(true);
+        let _ =
+            tokio::time::timeout(HANG_UP_LIMIT, async { while workers.join_next().await.is_some() {} }).await;
+        dispatcher.stop().await;
+        tokio::task::spawn_blocking(move || speech.shutdown()).await?;
+        self.outbox.close().await;
+        tracing::info!("The gateway ended.");
+        Ok(())
+    }
+}
+
+/// Takes calls until told to end, then lets those in progress finish as the control says.
+async fn take_calls(
+    calls: &Arc<Calls>,
+    switch: &Switch,
+    mut incoming: mpsc::Receiver<Incoming>,
+    control: &mut mpsc::Receiver<Control>,
+    ending: &watch::Sender<Ending>,
+    reload: impl Fn() -> Option<Config>,
+    running: &mut JoinSet<()>,
+) {
+    let mut give_up = None;
+    loop {
+        let draining = *ending.borrow() != Ending::No;
+        if draining && running.is_empty() {
+            return;
+        }
+        tokio::select! {
+            Some(call) = incoming.recv() => {
+                running.spawn(accept::accept(calls.clone(), call));
+            }
+            Some(_) = running.join_next(), if !running.is_empty() => {}
+            command = control.recv() => match command {
+                Some(Control::Reload) => {
+                    if let Some(config) = reload() {
+                        apply(calls, switch, &config).await;
+                    }
+                }
+                Some(Control::Drain) if !draining => {
+                    tracing::info!(calls = calls.active(), "Draining: no new calls; those in progress go on.");
+                    switch.drain().await;
+                    ending.send_replace(Ending::Draining);
+                    give_up = Some(std::time::Instant::now() + DRAIN_LIMIT);
+                }
+                Some(Control::Drain) => {}
+                Some(Control::Stop) | None => {
+                    switch.drain().await;
+                    ending.send_replace(Ending::Now);
+                    return;
+                }
+            },
+            () = switch::wait_until(give_up) => {
+                ending.send_replace(Ending::Now);
+                return;
+            }
+        }
+    }
+}
+
+/// What a reload takes over: trunks, agents, call settings, lists. The rest needs a restart.
+async fn apply(calls: &Calls, switch: &Switch, config: &Config) {
+    switch.reload(sip_trunks(config), agent_accounts(config)).await;
+    let live = Live::new(config);
+    calls.hub.reconfigure(live.call.clone()).await;
+    calls.live.store(Arc::new(live));
+    match calls.middle.lists().reload() {
+        Ok(report) => tracing::info!(entries = report.entries(), "Configuration and lists were read again."),
+        Err(error) => tracing::error!(%error, "The lists were not taken over; the old ones stay in force."),
+    }
+}
+
+async fn housekeeping(calls: Arc<Calls>, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(HOUSEKEEPING);
+    every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        if calls.middle.unsaved_count() > 0 {
+            calls.middle.save_unsaved().await;
+        }
+        if let Err(error) = calls.middle.release_overdue(transcribe::HOLD_LIMIT).await {
+            tracing::warn!(%error, "Records that wait for a transcript could not be looked after.");
+        }
+        if let Some(hall) = calls.hub.snapshot().await {
+            for lane in record::Lane::ALL {
+                let waiting = hall.waiting.get(lane).copied().unwrap_or_default();
+                metrics::gauge!("jiesu_queue_waiting", "lane" => lane.as_str()).set(waiting as f64);
+            }
+            metrics::gauge!("jiesu_agents", "state" => "free").set(hall.agents_free as f64);
+            metrics::gauge!("jiesu_agents", "state" => "talking").set(hall.agents_talking as f64);
+        }
+    }
+}
+
+/// A file sink's relative path lies in the data directory.
+fn below(mut sink: SinkConfig, data: &std::path::Path) -> SinkConfig {
+    if let SinkConfig::File(file) = &mut sink {
+        file.path = data.join(&file.path);
+    }
+    sink
+}
+
+fn node(config: &Config) -> Node {
+    let key = config.node.identity_key.as_ref().map(|key| key.reveal().to_owned()).unwrap_or_default();
+    Node {
+        jurisdiction: config.node.jurisdiction.clone(),
+        test: config.node.test,
+        retention: config.node.retention.clone(),
+        identity_key: IdentityKey::new(key),
+        numbers: number_context(config),
+    }
+}
+
+fn tokens(config: &Config) -> Vec<console::Token> {
+    let token = |token: &config::TokenConfig| {
+        let role = match token.role {
+            Role::Admin => console::Role::Admin,
+            Role::Supervisor => console::Role::Supervisor,
+            Role::Reader => console::Role::Reader,
+        };
+        console::Token::new(&token.name, role, token.token.reveal())
+    };
+    config.api.tokens.iter().map(token).collect()
+}
+
+fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
+    EndpointConfig {
+        user_agent: format!("jiesu/{}", env!("CARGO_PKG_VERSION")),
+        realm: config.sip.realm.clone(),
+        local: sockets.local_addresses(config.sip.external_address),
+        trunks: sip_trunks(config),
+        agents: agent_accounts(config),
+        agent_networks: config.sip.agent_networks.clone(),
+        max_calls: config.sip.max_calls,
+        ..EndpointConfig::default()
+    }
+}
+
+fn sip_trunks(config: &Config) -> Vec<SipTrunk> {
+    let trunk = |trunk: &config::TrunkConfig| SipTrunk {
+        name: trunk.name.clone(),
+        from: trunk.from.clone(),
+        symmetric: false,
+    };
+    config.trunks.iter().map(trunk).collect()
+}
+
+fn agent_accounts(config: &Config) -> Vec<AgentAccount> {
+    let secret =
+        |agent: &config::AgentConfig| gateway_sip::auth::Secret::Plain(agent.secret.reveal().to_owned());
+    config.agents.iter().map(|agent| AgentAccount::new(&agent.user, secret(agent))).collect()
+}
+
+/// The address in SDP: the one for media, else the one for signalling, else the listener's own.
+fn media_address(config: &Config, sockets: &Sockets) -> std::net::IpAddr {
+    let listen = sockets.addresses().into_iter().map(|listen| match listen {
+        Listen::Udp(address) | Listen::Tcp(address) => address.ip(),
+    });
+    let own = listen.clone().find(|ip| !ip.is_unspecified());
+    let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
+    config.media.external_address.or(config.sip.external_address).or(own).unwrap_or(loopback)
+}
+
+/// Where RTP sockets are bound: the written address when it is one of this machine's, else all of them.
+fn rtp_address(config: &Config, written: std::net::IpAddr) -> std::net::IpAddr {
+    let outside = config.media.external_address.or(config.sip.external_address).is_some();
+    if outside && std::net::UdpSocket::bind((written, 0)).is_err() {
+        return if written.is_ipv4() {
+            std::net::Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        };
+    }
+    written
+}
+
+async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {
+    TcpListener::bind(address).await.with_context(|| format!("{key}: cannot bind {address}"))
+}
+
+/// The data directory's files, for `doctor` and `demo`.
+pub fn store_path(data_dir: &std::path::Path) -> PathBuf {
+    data_dir.join("outbox.db")
+}

@@ -1,0 +1,105 @@
+//! An INVITE becomes a call, or a refusal that leaves a record.
+//!
+//! Order matters: lists before anything is answered, description and ports before the durable draft, the
+//! draft before the 200.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
+use record::{Decision, Outcome, Uuid};
+
+use super::drive::{self, Accepted};
+use super::ports::PortPair;
+use super::{Calls, caller, leg};
+use crate::compose::{self, CallLine};
+use crate::switch::Incoming;
+
+/// Decline (RFC 3261 section 21.6.2): the lists say no.
+const DECLINE: u16 = 603;
+
+/// Takes one INVITE from the switch to its end.
+pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
+    let started = Instant::now();
+    let at = calls.middle.now();
+    let Incoming { call, invite, events } = incoming;
+    let live = calls.live.load_full();
+    let (trunk, numbers) = live.trunk(&invite.trunk);
+    let identity = caller::identify(&invite, trunk, &numbers);
+    let dialled = caller::dialled(&invite, trunk);
+    let verdict = calls.middle.check(&identity);
+    let line = CallLine {
+        record_id: Uuid::now_v7(),
+        call_id: &invite.call_id,
+        session_id: invite.session_id.as_deref(),
+        trunk: &invite.trunk,
+        service_line: &live.call.service_line,
+    };
+    let record = compose::from_call(calls.middle.node(), at, &identity, &verdict, &dialled, line);
+    if verdict.decision == Decision::Refuse {
+        tracing::info!(record.id = %record.record_id, trunk = %invite.trunk, "A call was refused by the lists.");
+        metrics::counter!("jiesu_calls_refused_total", "reason" => "list").increment(1);
+        calls.middle.call_refused(record, Outcome::Blocked, i64::from(DECLINE)).await;
+        return calls.switch.refuse(call, DECLINE, None).await;
+    }
+    let prepared = match prepare(&calls, invite.sdp.as_deref()) {
+        Ok(prepared) => prepared,
+        Err((status, reason)) => {
+            tracing::warn!(record.id = %record.record_id, trunk = %invite.trunk, status, reason, "A call could not be taken.");
+            metrics::counter!("jiesu_calls_refused_total", "reason" => reason).increment(1);
+            calls.switch.refuse(call, status, (status == 503).then_some(5)).await;
+            return calls.middle.call_refused(record, Outcome::Failed, i64::from(status)).await;
+        }
+    };
+    let record = calls.middle.call_admitted(record).await;
+    let presented = presented_number(&identity);
+    let accepted = Accepted {
+        handle: call,
+        events,
+        record,
+        lane: verdict.lane,
+        started,
+        prepared,
+        config: live.call.clone(),
+        presented,
+    };
+    drive::drive(calls, accepted).await;
+}
+
+/// The caller's side of the media, agreed or offered.
+pub struct Prepared {
+    /// Our RTP ports.
+    pub ports: PortPair,
+    /// Our description, with its version.
+    pub description: LocalDescription,
+    /// The SDP of the 200: an answer, or an offer when the INVITE had none.
+    pub sdp: String,
+    /// What was agreed; `None` while our offer waits for the ACK.
+    pub agreed: Option<Negotiated>,
+}
+
+fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'static str)> {
+    let status =
+        |error: SdpError| (error.status(), if error.status() == 488 { "no-codec" } else { "bad-sdp" });
+    let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
+    let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
+    let mut description = LocalDescription::new(leg::session_id());
+    let (address, port, capabilities) = (calls.media_address, ports.port, Capabilities::default());
+    let (sdp, agreed) = match offer {
+        Some(offer) => {
+            let (sdp, agreed) = description
+                .answer(&offer, address, port, Direction::SendRecv, &capabilities)
+                .map_err(status)?;
+            (sdp, Some(agreed))
+        }
+        None => (description.offer(address, port, Direction::SendRecv, &capabilities), None),
+    };
+    Ok(Prepared { ports, description, sdp, agreed })
+}
+
+/// What the agent's phone may show: the number, unless the caller asked to hide it.
+fn presented_number(caller: &record::Caller) -> Option<record::Pii<String>> {
+    let shown = caller.presentation == record::Presentation::Allowed;
+    let number = caller.number.as_ref().filter(|_| shown)?;
+    Some(number.e164.clone().unwrap_or_else(|| number.raw.clone()))
+}

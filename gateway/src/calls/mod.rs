@@ -1,0 +1,179 @@
+//! Telephone calls: from the INVITE to the record.
+//!
+//! `accept` decides whether there is a call, `drive` runs it, `media` carries its sound, `hub` is the queue
+//! all calls share, `recording` writes files, `transcribe` turns them into text.
+
+pub mod accept;
+pub mod caller;
+pub mod drive;
+pub mod hub;
+pub mod leg;
+pub mod media;
+pub mod ports;
+pub mod prompts;
+pub mod recording;
+pub mod transcribe;
+
+use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use arc_swap::ArcSwap;
+use config::{Config, TrunkConfig};
+use gateway_call::{CallConfig, CallId};
+use gateway_media::MediaConfig;
+use record::NumberContext;
+use tokio::sync::watch;
+
+use crate::intake::Middle;
+use crate::switch::Switch;
+
+/// What every call shares.
+pub struct Calls {
+    /// The SIP switch.
+    pub switch: Switch,
+    /// Queue and agents.
+    pub hub: hub::Hub,
+    /// Lists, records, store.
+    pub middle: Middle,
+    /// RTP ports.
+    pub ports: ports::PortPool,
+    /// The address written into SDP.
+    pub media_address: IpAddr,
+    /// What callers hear.
+    pub prompts: prompts::Prompts,
+    /// Recording files.
+    pub recorder: recording::Recorder,
+    /// Media settings.
+    pub media: MediaConfig,
+    /// What can change while running.
+    pub live: ArcSwap<Live>,
+    /// Whether speech recognition can take work now.
+    pub speech_ready: watch::Receiver<bool>,
+    /// Raised when the process ends.
+    pub ending: watch::Receiver<Ending>,
+    next_call: AtomicU64,
+    active: AtomicUsize,
+}
+
+/// How near the end is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Ending {
+    /// Running.
+    No,
+    /// No new calls; those in progress go on.
+    Draining,
+    /// Hang up now.
+    Now,
+}
+
+/// Settings that a reload replaces; calls in progress keep theirs.
+pub struct Live {
+    /// What a call does.
+    pub call: Arc<CallConfig>,
+    /// Who may call.
+    pub trunks: Vec<TrunkConfig>,
+    /// The node's own number context.
+    pub numbers: NumberContext,
+}
+
+impl Live {
+    /// From the configuration.
+    pub fn new(config: &Config) -> Self {
+        Self {
+            call: Arc::new(config.call.clone()),
+            trunks: config.trunks.clone(),
+            numbers: number_context(config),
+        }
+    }
+
+    /// A trunk by name, and the number context of what comes over it.
+    pub fn trunk(&self, name: &str) -> (Option<&TrunkConfig>, NumberContext) {
+        let trunk = self.trunks.iter().find(|trunk| trunk.name == name);
+        let mut numbers = self.numbers.clone();
+        if let Some(area_code) = trunk.and_then(|trunk| trunk.area_code.clone()) {
+            numbers.area_code = area_code;
+        }
+        (trunk, numbers)
+    }
+}
+
+/// The node's number context.
+pub fn number_context(config: &Config) -> NumberContext {
+    NumberContext {
+        area_code: config.node.area_code.clone(),
+        service_lines: vec![config.call.service_line.clone()],
+    }
+}
+
+/// The parts a [`Calls`] is made of.
+pub struct Parts {
+    /// See [`Calls`].
+    pub switch: Switch,
+    /// See [`Calls`].
+    pub hub: hub::Hub,
+    /// See [`Calls`].
+    pub middle: Middle,
+    /// See [`Calls`].
+    pub ports: ports::PortPool,
+    /// See [`Calls`].
+    pub media_address: IpAddr,
+    /// See [`Calls`].
+    pub prompts: prompts::Prompts,
+    /// See [`Calls`].
+    pub recorder: recording::Recorder,
+    /// See [`Calls`].
+    pub media: MediaConfig,
+    /// See [`Calls`].
+    pub live: Live,
+    /// See [`Calls`].
+    pub speech_ready: watch::Receiver<bool>,
+    /// See [`Calls`].
+    pub ending: watch::Receiver<Ending>,
+}
+
+impl Calls {
+    /// Puts the parts together.
+    pub fn new(parts: Parts) -> Arc<Self> {
+        Arc::new(Self {
+            switch: parts.switch,
+            hub: parts.hub,
+            middle: parts.middle,
+            ports: parts.ports,
+            media_address: parts.media_address,
+            prompts: parts.prompts,
+            recorder: parts.recorder,
+            media: parts.media,
+            live: ArcSwap::from_pointee(parts.live),
+            speech_ready: parts.speech_ready,
+            ending: parts.ending,
+            next_call: AtomicU64::new(1),
+            active: AtomicUsize::new(0),
+        })
+    }
+
+    /// Calls in progress.
+    pub fn active(&self) -> usize {
+        self.active.load(Ordering::Relaxed)
+    }
+
+    fn next_call_id(&self) -> CallId {
+        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
+    }
+
+    /// Counts a call until the guard goes.
+    fn count(self: &Arc<Self>) -> Counted {
+        let now = self.active.fetch_add(1, Ordering::Relaxed) + 1;
+        metrics::gauge!("jiesu_calls_active").set(now as f64);
+        Counted(self.clone())
+    }
+}
+
+struct Counted(Arc<Calls>);
+
+impl Drop for Counted {
+    fn drop(&mut self) {
+        let now = self.0.active.fetch_sub(1, Ordering::Relaxed) - 1;
+        metrics::gauge!("jiesu_calls_active").set(now as f64);
+    }
+}

@@ -1,0 +1,106 @@
+//! What callers hear: the shipped prompts, or the operator's own files in their place.
+
+use std::collections::HashMap;
+use std::path::Path;
+
+use anyhow::Context as _;
+use gateway_media::{Prompt, tone};
+
+use sha2::{Digest as _, Sha256};
+
+/// Telephone sound.
+const RATE_HZ: u32 = 8000;
+/// File types tried for an operator's prompt, in this order.
+const EXTENSIONS: [&str; 4] = ["wav", "ogg", "mp3", "flac"];
+/// Largest prompt file that is read.
+const MAX_FILE_BYTES: u64 = 32 << 20;
+
+macro_rules! shipped {
+    ($($id:literal),+ $(,)?) => {
+        &[$(($id, include_bytes!(concat!("../../prompts/", $id, ".ogg")).as_slice()),)+]
+    };
+}
+
+/// The shipped prompts, Mandarin and English (`prompts/manifest.toml` has text, voice and licence).
+const SHIPPED: &[(&str, &[u8])] = shipped![
+    "notice",
+    "waiting",
+    "still_waiting",
+    "no_agent",
+    "message_saved",
+    "goodbye",
+    "service_unavailable",
+    "notice_en",
+    "waiting_en",
+    "still_waiting_en",
+    "no_agent_en",
+    "message_saved_en",
+    "goodbye_en",
+    "service_unavailable_en",
+];
+
+/// Every prompt, decoded once.
+pub struct Prompts {
+    prompts: HashMap<String, (Prompt, String)>,
+    ring_back: Prompt,
+    beep: Prompt,
+}
+
+impl Prompts {
+    /// Decodes the shipped prompts, and those of `folder` instead where it has a file of the same name. A
+    /// file there that cannot be read is an error: silence in place of the recording notice is none.
+    pub fn load(folder: Option<&Path>) -> anyhow::Result<Self> {
+        let mut prompts = HashMap::new();
+        for (id, shipped) in SHIPPED {
+            let own = match folder {
+                Some(folder) => own_file(folder, id)?,
+                None => None,
+            };
+            let bytes = own.as_deref().unwrap_or(shipped);
+            let samples = asr::audio::decode_mono(bytes, RATE_HZ)
+                .with_context(|| format!("prompt {id} cannot be decoded"))?;
+            let version = hex::encode(&Sha256::digest(bytes)[..4]);
+            prompts.insert((*id).to_owned(), (Prompt::new(samples), version));
+        }
+        Ok(Self { prompts, ring_back: tone::ring_back(), beep: tone::beep() })
+    }
+
+    /// A prompt by its id.
+    pub fn prompt(&self, id: &str) -> Option<Prompt> {
+        self.prompts.get(id).map(|(prompt, _)| prompt.clone())
+    }
+
+    /// First eight hex digits of the SHA-256 of the file that is played.
+    pub fn version(&self, id: &str) -> Option<&str> {
+        self.prompts.get(id).map(|(_, version)| version.as_str())
+    }
+
+    /// The tone while a phone rings; to be repeated.
+    pub fn ring_back(&self) -> Prompt {
+        self.ring_back.clone()
+    }
+
+    /// "Speak now."
+    pub fn beep(&self) -> Prompt {
+        self.beep.clone()
+    }
+}
+
+fn own_file(folder: &Path, id: &str) -> anyhow::Result<Option<Vec<u8>>> {
+    for extension in EXTENSIONS {
+        let path = folder.join(format!("{id}.{extension}"));
+        match std::fs::metadata(&path) {
+            Ok(meta) if meta.len() > MAX_FILE_BYTES => {
+                anyhow::bail!("{} is larger than 32 MiB", path.display())
+            }
+            Ok(_) => {
+                return Ok(Some(
+                    std::fs::read(&path).with_context(|| format!("cannot read {}", path.display()))?,
+                ));
+            }
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| format!("cannot read {}", path.display())),
+        }
+    }
+    Ok(None)
+}

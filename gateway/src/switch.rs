@@ -1,0 +1,503 @@
+//! The one owner of the SIP endpoint: feeds it what the network brings, sends what it wants sent, and
+//! carries events to the call each belongs to. A loop that is boring to read; every decision is in
+//! `gateway-sip`.
+
+use std::collections::HashMap;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Instant;
+
+use anyhow::Context as _;
+use config::Listen;
+use gateway_sip::{
+    AgentAccount, CallHandle, Cause, CommandError, ConnectionId, Counts, Endpoint, EndpointConfig, Event,
+    IncomingInvite, Input, Invitation, LocalAddress, Path, Transport, TrunkConfig,
+};
+use tokio::net::{TcpListener, UdpSocket};
+use tokio::sync::{mpsc, oneshot};
+
+use crate::net::{self, Arrival};
+
+/// Arrivals waiting for the switch; UDP beyond it is dropped at the socket.
+const ARRIVAL_QUEUE: usize = 8192;
+/// Commands waiting for the switch.
+const COMMAND_QUEUE: usize = 4096;
+/// Events waiting for one call; a call that does not read them is broken.
+const LEG_QUEUE: usize = 64;
+/// Arrivals and commands taken in one turn before the timers are looked at again.
+const TURN: usize = 64;
+
+/// An event of one leg, for the call it belongs to.
+#[derive(Debug)]
+pub enum LegEvent {
+    /// The ACK came.
+    Confirmed {
+        /// The answer, when the offer was ours.
+        sdp: Option<String>,
+    },
+    /// The phone rings.
+    Ringing,
+    /// The phone was picked up.
+    Answered {
+        /// The answer to our offer.
+        sdp: Option<String>,
+    },
+    /// The other side gave up before the answer, or hung up after it.
+    HungUp {
+        /// The Q.850 cause it gave.
+        q850: Option<u16>,
+    },
+    /// The phone refused or did not react.
+    Failed {
+        /// The final status; 408 when nothing came.
+        status: u16,
+    },
+    /// The leg died without a BYE.
+    Lost,
+    /// A re-INVITE or UPDATE.
+    Offer {
+        /// The offer; `None` asks for ours.
+        sdp: Option<String>,
+    },
+    /// An INFO request inside the call.
+    Info {
+        /// Its Content-Type.
+        content_type: String,
+        /// Its body.
+        body: Vec<u8>,
+    },
+}
+
+/// Events of one leg.
+pub type LegEvents = mpsc::Receiver<LegEvent>;
+
+/// A new call and its events.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its handle.
+    pub call: CallHandle,
+    /// What the INVITE said.
+    pub invite: Box<IncomingInvite>,
+    /// What happens to it.
+    pub events: LegEvents,
+}
+
+/// A change of the agents' phones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// An agent has a phone now.
+    Registered(String),
+    /// An agent's last phone is gone.
+    Unregistered(String),
+}
+
+/// An outgoing call to an agent's phone.
+#[derive(Default)]
+pub struct AgentInvitation {
+    /// The agent's user name.
+    pub user: String,
+    /// Shown beside the number.
+    pub caller_display: Option<String>,
+    /// The user part of From.
+    pub caller_user: String,
+    /// Our offer.
+    pub sdp: String,
+    /// More header fields.
+    pub headers: Vec<(String, String)>,
+}
+
+enum Command {
+    Answer {
+        call: CallHandle,
+        sdp: String,
+        reply: oneshot::Sender<Result<(), CommandError>>,
+    },
+    Refuse {
+        call: CallHandle,
+        status: u16,
+        retry_after: Option<u32>,
+    },
+    HangUp {
+        call: CallHandle,
+        reason: Option<String>,
+    },
+    AnswerOffer {
+        call: CallHandle,
+        sdp: String,
+    },
+    RefuseOffer {
+        call: CallHandle,
+        status: u16,
+    },
+    Invite {
+        invitation: Box<AgentInvitation>,
+        reply: oneshot::Sender<Result<(CallHandle, LegEvents), CommandError>>,
+    },
+    Reload {
+        trunks: Vec<TrunkConfig>,
+        agents: Vec<AgentAccount>,
+    },
+    Drain,
+    Counts(oneshot::Sender<Counts>),
+}
+
+/// How the rest of the gateway speaks to the switch.
+#[derive(Clone)]
+pub struct Switch {
+    commands: mpsc::Sender<Command>,
+}
+
+impl std::fmt::Debug for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Switch")
+    }
+}
+
+impl Switch {
+    /// Answers a call with 200 and this description.
+    pub async fn answer(&self, call: CallHandle, sdp: String) -> Result<(), CommandError> {
+        let (reply, answered) = oneshot::channel();
+        self.send(Command::Answer { call, sdp, reply }).await;
+        answered.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+
+    /// Refuses a call that is not answered yet.
+    pub async fn refuse(&self, call: CallHandle, status: u16, retry_after: Option<u32>) {
+        self.send(Command::Refuse { call, status, retry_after }).await;
+    }
+
+    /// Ends a leg in whatever state it is.
+    pub async fn hang_up(&self, call: CallHandle, reason: Option<String>) {
+        self.send(Command::HangUp { call, reason }).await;
+    }
+
+    /// Accepts a re-INVITE.
+    pub async fn answer_offer(&self, call: CallHandle, sdp: String) {
+        self.send(Command::AnswerOffer { call, sdp }).await;
+    }
+
+    /// Refuses a re-INVITE; the call goes on as it was.
+    pub async fn refuse_offer(&self, call: CallHandle, status: u16) {
+        self.send(Command::RefuseOffer { call, status }).await;
+    }
+
+    /// Rings an agent's phone.
+    pub async fn invite(&self, invitation: AgentInvitation) -> Result<(CallHandle, LegEvents), CommandError> {
+        let (reply, invited) = oneshot::channel();
+        self.send(Command::Invite { invitation: Box::new(invitation), reply }).await;
+        invited.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+
+    /// Takes over new trunks and agents; calls in progress go on.
+    pub async fn reload(&self, trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount>) {
+        self.send(Command::Reload { trunks, agents }).await;
+    }
+
+    /// Refuses new calls from now on.
+    pub async fn drain(&self) {
+        self.send(Command::Drain).await;
+    }
+
+    /// How much state the endpoint holds.
+    pub async fn counts(&self) -> Option<Counts> {
+        let (reply, counts) = oneshot::channel();
+        self.send(Command::Counts(reply)).await;
+        counts.await.ok()
+    }
+
+    async fn send(&self, command: Command) {
+        // The switch outlives every call; when it is gone, the process ends.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// The bound sockets, before anything runs.
+pub struct Sockets {
+    udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    tcp: Vec<(SocketAddr, TcpListener)>,
+}
+
+impl Sockets {
+    /// Binds every listener.
+    pub async fn bind(listen: &[Listen]) -> anyhow::Result<Self> {
+        let mut sockets = Self { udp: Vec::new(), tcp: Vec::new() };
+        for listen in listen {
+            match listen {
+                Listen::Udp(address) => {
+                    let socket = UdpSocket::bind(address)
+                        .await
+                        .with_context(|| format!("sip.listen: cannot bind {listen}"))?;
+                    let buffer = socket2::SockRef::from(&socket);
+                    // A burst must fit while the switch is busy; the kernel caps it at rmem_max.
+                    let _ = buffer.set_recv_buffer_size(4 << 20);
+                    let _ = buffer.set_send_buffer_size(4 << 20);
+                    sockets.udp.push((socket.local_addr()?, Arc::new(socket)));
+                }
+                Listen::Tcp(address) => {
+                    let listener = TcpListener::bind(address)
+                        .await
+                        .with_context(|| format!("sip.listen: cannot bind {listen}"))?;
+                    sockets.tcp.push((listener.local_addr()?, listener));
+                }
+            }
+        }
+        Ok(sockets)
+    }
+
+    /// The addresses, with the port the system chose where 0 was configured.
+    pub fn addresses(&self) -> Vec<Listen> {
+        let udp = self.udp.iter().map(|(address, _)| Listen::Udp(*address));
+        udp.chain(self.tcp.iter().map(|(address, _)| Listen::Tcp(*address))).collect()
+    }
+
+    /// The same for the endpoint, with the address the carrier sees.
+    pub fn local_addresses(&self, external: Option<std::net::IpAddr>) -> Vec<LocalAddress> {
+        let written = |listen: SocketAddr| external.map(|ip| SocketAddr::new(ip, listen.port()).to_string());
+        let local = |transport, listen| LocalAddress { transport, listen, external: written(listen) };
+        let udp = self.udp.iter().map(|(listen, _)| local(Transport::Udp, *listen));
+        udp.chain(self.tcp.iter().map(|(listen, _)| local(Transport::Tcp, *listen))).collect()
+    }
+}
+
+/// Starts the switch. New calls come out of the first receiver, presence out of the second.
+pub fn start(
+    sockets: Sockets,
+    config: EndpointConfig,
+    seed: [u8; 32],
+) -> (Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>, tokio::task::JoinHandle<()>) {
+    let (arrival_sender, arrivals) = mpsc::channel(ARRIVAL_QUEUE);
+    let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
+    let (incoming, incoming_receiver) = mpsc::channel(COMMAND_QUEUE);
+    let (presence, presence_receiver) = mpsc::channel(COMMAND_QUEUE);
+    let ids = Arc::new(AtomicU64::new(1));
+    let mut udp = HashMap::new();
+    for (local, socket) in sockets.udp {
+        udp.insert(local, socket.clone());
+        tokio::spawn(net::udp::read(socket, local, arrival_sender.clone()));
+    }
+    for (_, listener) in sockets.tcp {
+        tokio::spawn(net::tcp::listen(listener, ids.clone(), arrival_sender.clone()));
+    }
+    let run = Run {
+        endpoint: Endpoint::new(config, seed),
+        udp,
+        streams: HashMap::new(),
+        legs: HashMap::new(),
+        arrival_sender,
+        incoming,
+        presence,
+    };
+    let task = tokio::spawn(run.run(arrivals, command_receiver));
+    (Switch { commands }, incoming_receiver, presence_receiver, task)
+}
+
+struct Run {
+    endpoint: Endpoint,
+    udp: HashMap<SocketAddr, Arc<UdpSocket>>,
+    streams: HashMap<ConnectionId, mpsc::Sender<Vec<u8>>>,
+    legs: HashMap<CallHandle, mpsc::Sender<LegEvent>>,
+    arrival_sender: mpsc::Sender<Arrival>,
+    incoming: mpsc::Sender<Incoming>,
+    presence: mpsc::Sender<Presence>,
+}
+
+impl Run {
+    async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut commands: mpsc::Receiver<Command>) {
+        loop {
+            let deadline = self.endpoint.poll_timeout();
+            tokio::select! {
+                arrival = arrivals.recv() => match arrival {
+                    Some(arrival) => {
+                        self.arrived(arrival);
+                        for _ in 0..TURN {
+                            let Ok(arrival) = arrivals.try_recv() else { break };
+                            self.arrived(arrival);
+                        }
+                    }
+                    None => return,
+                },
+                command = commands.recv() => match command {
+                    Some(command) => {
+                        self.perform(command);
+                        for _ in 0..TURN {
+                            let Ok(command) = commands.try_recv() else { break };
+                            self.perform(command);
+                        }
+                    }
+                    // Every handle is gone: the gateway ends.
+                    None => return,
+                },
+                () = wait_until(deadline) => {}
+            }
+            self.endpoint.handle_timeout(Instant::now());
+            self.drain();
+        }
+    }
+
+    fn arrived(&mut self, arrival: Arrival) {
+        let now = Instant::now();
+        match arrival {
+            Arrival::Datagram { local, remote, bytes } => {
+                self.endpoint.handle_input(now, Input::Datagram { local, remote, bytes: &bytes });
+            }
+            Arrival::Opened { connection, local, remote, writer } => {
+                self.streams.insert(connection, writer);
+                self.endpoint.handle_input(now, Input::StreamOpened { connection, local, remote });
+            }
+            Arrival::Bytes { connection, bytes } => {
+                self.endpoint.handle_input(now, Input::StreamBytes { connection, bytes: &bytes });
+            }
+            Arrival::Closed { connection } => {
+                self.streams.remove(&connection);
+                self.endpoint.handle_input(now, Input::StreamClosed { connection });
+            }
+        }
+        self.drain();
+    }
+
+    fn perform(&mut self, command: Command) {
+        let now = Instant::now();
+        match command {
+            Command::Answer { call, sdp, reply } => {
+                let _ = reply.send(self.endpoint.answer(now, call, &sdp));
+            }
+            Command::Refuse { call, status, retry_after } => {
+                self.endpoint.refuse(now, call, status, retry_after)
+            }
+            Command::HangUp { call, reason } => self.endpoint.hang_up(now, call, reason.as_deref()),
+            Command::AnswerOffer { call, sdp } => self.endpoint.answer_offer(now, call, &sdp),
+            Command::RefuseOffer { call, status } => self.endpoint.refuse_offer(now, call, status),
+            Command::Invite { invitation, reply } => {
+                let made = self.endpoint.invite_agent(
+                    now,
+                    Invitation {
+                        user: &invitation.user,
+                        caller_display: invitation.caller_display.as_deref(),
+                        caller_user: &invitation.caller_user,
+                        sdp: &invitation.sdp,
+                        headers: &invitation.headers,
+                    },
+                );
+                let made = made.map(|call| (call, self.open_leg(call)));
+                let _ = reply.send(made);
+            }
+            Command::Reload { trunks, agents } => {
+                self.endpoint.set_trunks(trunks);
+                self.endpoint.set_agents(agents);
+            }
+            Command::Drain => self.endpoint.set_draining(true),
+            Command::Counts(reply) => {
+                let _ = reply.send(self.endpoint.counts());
+            }
+        }
+        self.drain();
+    }
+
+    fn open_leg(&mut self, call: CallHandle) -> LegEvents {
+        let (sender, events) = mpsc::channel(LEG_QUEUE);
+        self.legs.insert(call, sender);
+        events
+    }
+
+    fn drain(&mut self) {
+        while let Some(transmit) = self.endpoint.poll_transmit() {
+            self.send(transmit.path, transmit.bytes);
+        }
+        while let Some(event) = self.endpoint.poll_event() {
+            self.event(event);
+        }
+    }
+
+    fn send(&mut self, path: Path, bytes: Vec<u8>) {
+        match path {
+            Path::Udp { local, remote } => {
+                let Some(socket) = self.udp.get(&local) else { return };
+                // A full socket buffer loses the datagram, as the network might; SIP repeats it.
+                if let Err(error) = socket.try_send_to(&bytes, remote) {
+                    metrics::counter!("jiesu_sip_dropped_total", "reason" => "socket").increment(1);
+                    tracing::debug!(%error, "A SIP datagram could not be sent.");
+                }
+            }
+            Path::Stream { connection } => {
+                let Some(stream) = self.streams.get(&connection) else { return };
+                if stream.try_send(bytes).is_err() {
+                    // Too slow a reader: close; the reader task reports it, and the endpoint ends its calls.
+                    self.streams.remove(&connection);
+                    metrics::counter!("jiesu_sip_dropped_total", "reason" => "slow-stream").increment(1);
+                }
+            }
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        match event {
+            Event::Incoming { call, invite } => {
+                let events = self.open_leg(call);
+                if self.incoming.try_send(Incoming { call, invite, events }).is_err() {
+                    self.legs.remove(&call);
+                    self.endpoint.refuse(Instant::now(), call, 503, Some(10));
+                }
+            }
+            Event::Cancelled { call, q850 } => self.last(call, LegEvent::HungUp { q850 }),
+            Event::Ended { call, cause } => {
+                let last = match cause {
+                    Cause::RemoteHangup { q850 } => LegEvent::HungUp { q850 },
+                    _ => LegEvent::Lost,
+                };
+                self.last(call, last);
+            }
+            Event::Failed { call, status, .. } => self.last(call, LegEvent::Failed { status }),
+            Event::Confirmed { call, sdp } => self.pass(call, LegEvent::Confirmed { sdp }),
+            Event::Ringing { call, .. } => self.pass(call, LegEvent::Ringing),
+            Event::Answered { call, sdp } => self.pass(call, LegEvent::Answered { sdp }),
+            Event::Offer { call, sdp } => self.pass(call, LegEvent::Offer { sdp }),
+            Event::Info { call, content_type, body } => {
+                self.pass(call, LegEvent::Info { content_type, body })
+            }
+            // We make no offers of our own yet.
+            Event::OfferAccepted { .. } | Event::OfferRefused { .. } => {}
+            Event::Registered { user, new, .. } => {
+                if new {
+                    tracing::info!(agent = %user, "An agent's phone registered.");
+                }
+                let _ = self.presence.try_send(Presence::Registered(user));
+            }
+            Event::Unregistered { user } => {
+                tracing::info!(agent = %user, "An agent's phone is gone.");
+                let _ = self.presence.try_send(Presence::Unregistered(user));
+            }
+            Event::Refused { remote, rule } => {
+                metrics::counter!("jiesu_sip_refused_total", "rule" => rule).increment(1);
+                tracing::debug!(peer = %remote, rule, "A SIP message was not served.");
+            }
+            Event::Connect { connection, remote, .. } => {
+                tokio::spawn(net::tcp::connect(remote, connection, self.arrival_sender.clone()));
+            }
+            Event::Disconnect { connection } => drop(self.streams.remove(&connection)),
+        }
+    }
+
+    fn pass(&mut self, call: CallHandle, event: LegEvent) {
+        if let Some(leg) = self.legs.get(&call)
+            && leg.try_send(event).is_err()
+        {
+            tracing::error!(call.id = call.as_u64(), "A call does not read its events; it is ended.");
+            self.legs.remove(&call);
+            self.endpoint.hang_up(Instant::now(), call, None);
+        }
+    }
+
+    fn last(&mut self, call: CallHandle, event: LegEvent) {
+        self.pass(call, event);
+        self.legs.remove(&call);
+    }
+}
+
+/// Waits until `deadline`; for ever when there is none.
+pub async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
