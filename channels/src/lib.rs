@@ -8,6 +8,7 @@
 //! To add a channel: `src/<code>.rs` (or a folder), one line in [`registry`], `fixtures/<code>/vectors.json`,
 //! `docs/channels/<code>.md`. `tests/conformance.rs` then runs over it without new test code.
 
+pub mod account;
 pub mod channel;
 pub mod config;
 pub mod dedup;
@@ -24,12 +25,13 @@ pub mod xml;
 mod forwarded;
 mod http;
 
+pub use account::{Account, Entry};
 pub use channel::{Answer, Capabilities, Outcome, Plain, Refusal, Sealed, Seed, Verified, Webhook};
 pub use config::{ChannelsConfig, ConfigFault};
 pub use outbound::{
     Class, Delivery, FetchError, FetchFuture, FetchedMedia, MediaSource, Outbound, SendError, SendFuture,
 };
-pub use registry::{Channels, Entry, REGISTRY};
+pub use registry::{Channels, REGISTRY};
 pub use request::Request;
 pub use secret::Secret;
 pub use webhook::{Clock, Limits, Refused, SeedSource};

@@ -22,11 +22,11 @@ use ipnet::IpNet;
 use record::{Inbound, Intake, IntakeError, Receipt, Timestamp};
 use tokio::sync::Semaphore;
 
+use crate::account::Account;
 use crate::channel::{Answer, Outcome, Refusal, Seed, Webhook};
 use crate::dedup::{Claim, Key, Window};
 use crate::events;
 use crate::forwarded;
-use crate::registry::Account;
 use crate::request::{Request, decode_query};
 
 /// Tells the time; virtual in tests.

@@ -1,6 +1,6 @@
 //! One complaint about the configuration.
 
-use crate::layers::Origin;
+use crate::origin::Origin;
 
 /// What is wrong, where it was written and under which key. Never shows a value: it may be a secret.
 #[derive(Clone, Debug, PartialEq, Eq)]

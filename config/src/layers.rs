@@ -2,33 +2,13 @@
 //! where it came from, so that a fault can say file and line.
 
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use toml::Value;
 use toml::de::{DeTable, DeValue};
 
 use crate::fault::Fault;
-
-/// Where a value was written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Origin {
-    /// The built-in default file.
-    Embedded,
-    /// A file and its line, counted from 1.
-    File(PathBuf, usize),
-    /// An environment variable.
-    Environment(String),
-}
-
-impl std::fmt::Display for Origin {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Embedded => f.write_str("embedded default"),
-            Self::File(path, line) => write!(f, "{}:{line}", path.display()),
-            Self::Environment(name) => write!(f, "${name}"),
-        }
-    }
-}
+use crate::origin::Origin;
 
 /// The merged tree and the origin of every key in it, by dotted path (`trunks[0].name`).
 #[derive(Default)]

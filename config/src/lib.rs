@@ -7,6 +7,7 @@
 mod check;
 mod fault;
 mod layers;
+mod origin;
 mod read;
 mod secret;
 mod sections;
@@ -16,7 +17,7 @@ use std::path::{Path, PathBuf};
 use serde::Deserialize;
 
 pub use fault::Fault;
-pub use layers::Origin;
+pub use origin::Origin;
 pub use sections::*;
 
 /// The commented default file: it is the documentation and the default at once.

@@ -9,6 +9,7 @@ mod auth;
 mod desk;
 mod error;
 mod router;
+mod shared;
 
 pub use auth::{Role, Token};
 pub use desk::{AttachmentFile, Desk, DeskError, DeskFuture, RecordPage};

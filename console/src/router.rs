@@ -8,13 +8,7 @@ use axum::routing::get;
 use crate::api;
 use crate::auth::Token;
 use crate::desk::Desk;
-
-/// What the handlers share.
-#[derive(Clone)]
-pub(crate) struct Shared {
-    pub(crate) desk: Arc<dyn Desk>,
-    pub(crate) tokens: Arc<[Token]>,
-}
+use crate::shared::Shared;
 
 /// The API. Nothing is served without a token but the schema and the description.
 pub fn router(desk: Arc<dyn Desk>, tokens: Vec<Token>) -> Router {

@@ -18,10 +18,10 @@ use std::sync::Arc;
 use axum::http::Method;
 use record::{Inbound, Receipt, Timestamp};
 
+use crate::account::{Account, Entry};
 use crate::channel::{Answer, Capabilities, Outcome, Plain, Refusal, Sealed, Seed, Verified, Webhook};
 use crate::config::{AccountTable, ConfigFault};
 use crate::outbound::{MediaSource, Outbound};
-use crate::registry::{Account, Entry};
 use crate::request::Request;
 use crate::sign;
 

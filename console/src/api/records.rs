@@ -8,9 +8,9 @@ use axum::response::{IntoResponse, Response};
 use record::{Record, Uuid, View};
 use serde_json::{Value, json};
 
-use crate::auth::{Role, Token, authenticate, view_for};
+use crate::auth::{Role, view_for};
 use crate::error::ApiError;
-use crate::router::Shared;
+use crate::shared::Shared;
 
 /// Records on a page when the request names no limit.
 const DEFAULT_LIMIT: usize = 100;
@@ -23,7 +23,7 @@ pub async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    let token = require(&shared, &headers, Role::Reader)?;
+    let token = shared.require(&headers, Role::Reader)?;
     let query = Query::read(query.as_deref(), &["after", "channel", "limit", "view"])?;
     let view = view_for(token.role(), query.view()?).ok_or(ApiError::Forbidden)?;
     let limit = query.number("limit")?.unwrap_or(DEFAULT_LIMIT as u64);
@@ -48,7 +48,7 @@ pub async fn one(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    let token = require(&shared, &headers, Role::Reader)?;
+    let token = shared.require(&headers, Role::Reader)?;
     let query = Query::read(query.as_deref(), &["revision", "format", "view"])?;
     let view = view_for(token.role(), query.view()?).ok_or(ApiError::Forbidden)?;
     let as_event = match query.text("format") {
@@ -74,7 +74,7 @@ pub async fn attachment(
     Path((record_id, index)): Path<(String, usize)>,
     headers: HeaderMap,
 ) -> Result<Response, ApiError> {
-    let token = require(&shared, &headers, Role::Supervisor)?;
+    let token = shared.require(&headers, Role::Supervisor)?;
     let record = find(&shared, &record_id, None).await?;
     let id = record.record_id;
     let file = shared.desk.attachment(record, index).await.map_err(|_| ApiError::Unavailable)?;
@@ -91,16 +91,6 @@ pub async fn attachment(
         (header::CONTENT_DISPOSITION, format!("attachment; filename=\"{id}-{index}\"")),
     ];
     Ok((headers, body).into_response())
-}
-
-/// The request's token, when its role is at least `role`.
-pub(super) fn require<'a>(
-    shared: &'a Shared,
-    headers: &HeaderMap,
-    role: Role,
-) -> Result<&'a Token, ApiError> {
-    let token = authenticate(&shared.tokens, headers).ok_or(ApiError::Unauthorized)?;
-    if token.role() < role { Err(ApiError::Forbidden) } else { Ok(token) }
 }
 
 async fn find(shared: &Shared, name: &str, revision: Option<u32>) -> Result<Record, ApiError> {

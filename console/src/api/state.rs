@@ -4,17 +4,16 @@ use axum::Json;
 use axum::extract::State;
 use axum::http::HeaderMap;
 
-use super::records::require;
 use crate::auth::Role;
 use crate::error::ApiError;
-use crate::router::Shared;
+use crate::shared::Shared;
 
 /// `GET /api/v1/queues`
 pub async fn queues(
     State(shared): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    require(&shared, &headers, Role::Supervisor)?;
+    shared.require(&headers, Role::Supervisor)?;
     shared.desk.queues().await.map(Json).map_err(|_| ApiError::Unavailable)
 }
 
@@ -23,6 +22,6 @@ pub async fn sinks(
     State(shared): State<Shared>,
     headers: HeaderMap,
 ) -> Result<Json<serde_json::Value>, ApiError> {
-    require(&shared, &headers, Role::Supervisor)?;
+    shared.require(&headers, Role::Supervisor)?;
     Ok(Json(shared.desk.sinks()))
 }

@@ -1,0 +1,159 @@
+//! The agents' legs: ringing, picking up, bridging. A cancelled phone is kept until it is silent, while the
+//! next one rings.
+
+use std::time::Instant;
+
+use gateway_call::{AgentId, Event, LegId};
+use gateway_media::{Leg, Stream};
+use gateway_sip::CallHandle;
+use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
+
+use super::{Driver, answer_offer};
+use crate::calls::leg;
+use crate::calls::media::MediaCommand;
+use crate::calls::ports::PortPair;
+use crate::switch::{AgentInvitation, LegEvent, LegEvents};
+
+/// An agent's phone while it rings or talks. A cancelled one stays until it is silent, while the next rings.
+pub(super) struct AgentLeg {
+    leg: LegId,
+    handle: CallHandle,
+    events: LegEvents,
+    description: LocalDescription,
+    port: u16,
+    /// Its sockets until the media task has them.
+    ports: Option<PortPair>,
+    /// What was agreed, once it is picked up.
+    agreed: Option<Negotiated>,
+}
+
+impl Driver {
+    pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
+        let event = match event {
+            Some(LegEvent::Ringing) => Event::AgentRinging { leg },
+            Some(LegEvent::Answered { sdp }) => self.agent_answered(leg, sdp.as_deref()).await,
+            Some(LegEvent::Offer { sdp }) => return self.agent_offer(leg, sdp).await,
+            Some(LegEvent::Confirmed { .. } | LegEvent::Info { .. }) => return,
+            Some(LegEvent::Failed { status }) => {
+                self.drop_agent(leg).await;
+                Event::AgentFailed { leg, sip_code: status }
+            }
+            Some(LegEvent::HungUp { .. }) => {
+                self.drop_agent(leg).await;
+                Event::AgentHungUp { leg }
+            }
+            Some(LegEvent::Lost) | None => {
+                let answered = self.agent(leg).is_some_and(|agent| agent.agreed.is_some());
+                self.drop_agent(leg).await;
+                if answered { Event::AgentLost { leg } } else { Event::AgentFailed { leg, sip_code: 487 } }
+            }
+        };
+        self.session.handle(Instant::now(), event);
+    }
+
+    pub(super) async fn ring_agent(&mut self, agent: &AgentId, leg: LegId) {
+        let failed = |driver: &mut Self, sip_code| {
+            driver.session.handle(Instant::now(), Event::AgentFailed { leg, sip_code });
+        };
+        let Ok(ports) = self.calls.ports.bind() else {
+            tracing::error!("No RTP port is free for an agent's phone.");
+            return failed(self, 503);
+        };
+        let mut description = LocalDescription::new(leg::session_id());
+        let offer = description.offer(
+            self.calls.media_address,
+            ports.port,
+            Direction::SendRecv,
+            &Capabilities::default(),
+        );
+        let shown = self.presented.as_ref().map(|number| number.reveal().clone());
+        let invitation = AgentInvitation {
+            user: agent.as_str().to_owned(),
+            caller_display: None,
+            caller_user: shown.unwrap_or_else(|| "anonymous".into()),
+            sdp: offer,
+            headers: vec![("X-Record-No".into(), self.record.record_no.clone())],
+        };
+        match self.calls.switch.invite(invitation).await {
+            Ok((handle, events)) => {
+                let port = ports.port;
+                let ports = Some(ports);
+                self.agents.push(AgentLeg { leg, handle, events, description, port, ports, agreed: None });
+            }
+            Err(error) => {
+                tracing::warn!(agent = %agent, %error, "An agent's phone could not be rung.");
+                failed(self, 503);
+            }
+        }
+    }
+
+    pub(super) fn agent(&mut self, leg: LegId) -> Option<&mut AgentLeg> {
+        self.agents.iter_mut().find(|agent| agent.leg == leg)
+    }
+
+    /// Picked up. Its sound is taken up when the session bridges it, not before: the notice may still play.
+    pub(super) async fn agent_answered(&mut self, leg: LegId, sdp: Option<&str>) -> Event {
+        let answer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
+        let Some(agent) = self.agent(leg) else { return Event::AgentFailed { leg, sip_code: 487 } };
+        agent.agreed = answer.and_then(|answer| agent.description.accept_answer(&answer).ok());
+        if agent.agreed.is_some() {
+            return Event::AgentAnswered { leg };
+        }
+        let handle = agent.handle;
+        self.drop_agent(leg).await;
+        self.calls.switch.hang_up(handle, Some("SIP;cause=488".into())).await;
+        Event::AgentFailed { leg, sip_code: 488 }
+    }
+
+    pub(super) async fn bridge(&mut self, leg: LegId) {
+        let media = self.calls.media.clone();
+        if let Some(agent) = self.agent(leg)
+            && let (Some(agreed), Some(ports)) = (&agent.agreed, agent.ports.take())
+        {
+            let stream = Box::new(leg::stream(&media, agreed));
+            self.bridged = Some(leg);
+            self.media(MediaCommand::SetAgent { ports, stream }).await;
+        }
+        self.media(MediaCommand::Bridge(true)).await;
+    }
+
+    pub(super) async fn hang_up_agent(&mut self, leg: LegId) {
+        let Some(handle) = self.agent(leg).map(|agent| agent.handle) else { return };
+        self.calls.switch.hang_up(handle, None).await;
+    }
+
+    pub(super) async fn drop_agent(&mut self, leg: LegId) {
+        self.agents.retain(|agent| agent.leg != leg);
+        if self.bridged == Some(leg) {
+            self.bridged = None;
+            self.media(MediaCommand::DropAgent).await;
+        }
+    }
+
+    pub(super) async fn agent_offer(&mut self, leg: LegId, sdp: Option<String>) {
+        let calls = self.calls.clone();
+        let Some(agent) = self.agent(leg) else { return };
+        let answered =
+            answer_offer(&calls, agent.handle, &mut agent.description, calls.media_address, agent.port, sdp)
+                .await;
+        let Some(agreed) = answered else { return };
+        agent.agreed = Some(agreed.clone());
+        if self.bridged == Some(leg) {
+            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
+            self.media(MediaCommand::Change(Leg::Agent, change)).await;
+        }
+    }
+}
+
+/// The next event of whichever phone has one.
+pub(super) async fn next_leg_event(agents: &mut [AgentLeg]) -> (LegId, Option<LegEvent>) {
+    std::future::poll_fn(|context| {
+        for agent in agents.iter_mut() {
+            if let std::task::Poll::Ready(event) = agent.events.poll_recv(context) {
+                return std::task::Poll::Ready((agent.leg, event));
+            }
+        }
+        std::task::Poll::Pending
+    })
+    .await
+}

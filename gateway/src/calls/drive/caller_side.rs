@@ -1,0 +1,93 @@
+//! The caller's leg: answering, what happens to it, re-INVITEs, hanging up.
+
+use std::time::Instant;
+
+use gateway_call::Event;
+use gateway_media::{Leg, Stream};
+use gateway_sip::sdp::{Negotiated, SessionDescription};
+
+use super::{Driver, answer_offer};
+use crate::calls::leg;
+use crate::calls::media::{self, MediaCommand};
+use crate::switch::LegEvent;
+
+impl Driver {
+    pub(super) async fn caller_event(&mut self, event: Option<LegEvent>) {
+        let now = Instant::now();
+        match event {
+            Some(LegEvent::Confirmed { sdp }) => self.confirmed(sdp.as_deref()).await,
+            Some(LegEvent::HungUp { q850 }) => {
+                self.caller.gone = true;
+                let q850 = q850.and_then(|cause| u8::try_from(cause).ok());
+                self.session.handle(now, Event::CallerHungUp { q850 });
+            }
+            Some(LegEvent::Offer { sdp }) => self.caller_offer(sdp).await,
+            Some(LegEvent::Info { .. } | LegEvent::Ringing | LegEvent::Answered { .. }) => {}
+            Some(LegEvent::Lost | LegEvent::Failed { .. }) | None => {
+                self.caller.gone = true;
+                self.session.handle(now, Event::CallerLost);
+            }
+        }
+    }
+
+    /// The ACK. When the INVITE had no offer, it carries the answer to ours.
+    pub(super) async fn confirmed(&mut self, sdp: Option<&str>) {
+        if self.media.is_none() {
+            let answer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
+            match answer.and_then(|answer| self.caller.description.accept_answer(&answer).ok()) {
+                Some(agreed) => self.start_media(&agreed),
+                None => {
+                    self.calls.switch.hang_up(self.caller.handle, Some("SIP;cause=488".into())).await;
+                    return self.session.handle(Instant::now(), Event::CallerLost);
+                }
+            }
+        }
+        self.session.handle(Instant::now(), Event::Confirmed);
+    }
+
+    pub(super) async fn answer(&mut self) {
+        if let Some(agreed) = self.agreed.take() {
+            self.start_media(&agreed);
+        }
+        if let Err(error) = self.calls.switch.answer(self.caller.handle, self.caller.sdp.clone()).await {
+            // Mostly a caller who gave up at this very moment: their event is already on its way.
+            tracing::debug!(%error, "A call could not be answered.");
+        }
+    }
+
+    pub(super) fn start_media(&mut self, agreed: &Negotiated) {
+        let Some(ports) = self.ports.take() else { return };
+        let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
+        let stream = leg::stream(&self.calls.media, agreed);
+        self.media = Some(media::start(
+            self.calls.media.clone(),
+            ports,
+            stream,
+            self.calls.recorder.clone(),
+            self.record.record_id,
+            path,
+        ));
+    }
+
+    pub(super) async fn hang_up_caller(&mut self, q850: u8) {
+        if !self.caller.gone {
+            self.calls.switch.hang_up(self.caller.handle, Some(format!("Q.850;cause={q850}"))).await;
+        }
+    }
+
+    pub(super) async fn caller_offer(&mut self, sdp: Option<String>) {
+        let address = self.calls.media_address;
+        let answered = answer_offer(
+            &self.calls,
+            self.caller.handle,
+            &mut self.caller.description,
+            address,
+            self.caller.port,
+            sdp,
+        );
+        if let Some(agreed) = answered.await {
+            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
+            self.media(MediaCommand::Change(Leg::Caller, change)).await;
+        }
+    }
+}

@@ -1,0 +1,242 @@
+//! Runs one call: feeds the session what happened and does what it says. One loop, one `match` of actions,
+//! each arm one call elsewhere. What a call *does* is decided in `gateway-call`.
+
+mod agent_side;
+mod caller_side;
+mod ending;
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use gateway_call::{Action, CallConfig, Event, LegId, PromptId, Session, SessionParams, Summary, Tone};
+use gateway_media::{BridgeEvent, Leg};
+use gateway_sip::CallHandle;
+use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
+use record::{Lane, Pii, Record};
+use tokio::sync::mpsc;
+
+use self::agent_side::{AgentLeg, next_leg_event};
+use super::accept::Prepared;
+use super::media::{MediaCommand, MediaEvent, MediaHandle};
+use super::ports::PortPair;
+use super::{Calls, Ending};
+use crate::switch::{LegEvents, wait_until};
+
+/// A call with a verdict, ports and a durable draft.
+pub struct Accepted {
+    /// The caller's leg.
+    pub handle: CallHandle,
+    /// What happens to it.
+    pub events: LegEvents,
+    /// The draft.
+    pub record: Record,
+    /// The lane of the verdict.
+    pub lane: Lane,
+    /// When the INVITE came.
+    pub started: Instant,
+    /// The caller's media.
+    pub prepared: Prepared,
+    /// Limits and prompts.
+    pub config: Arc<CallConfig>,
+    /// What the agent's phone may show.
+    pub presented: Option<Pii<String>>,
+}
+
+/// Runs the call to its end; its record is durable when this returns.
+pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
+    let _counted = calls.count();
+    let call = calls.next_call_id();
+    let hall = calls.hub.open(call).await;
+    let params = SessionParams { call, lane: accepted.lane, skills: Vec::new(), config: accepted.config };
+    let session = Session::new(params, accepted.started);
+    tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call came in.");
+    let Prepared { ports, description, sdp, agreed } = accepted.prepared;
+    let driver = Driver {
+        session,
+        caller: CallerLeg { handle: accepted.handle, description, port: ports.port, sdp, gone: false },
+        ports: Some(ports),
+        agreed,
+        media: None,
+        agents: Vec::new(),
+        bridged: None,
+        record: accepted.record,
+        presented: accepted.presented,
+        recorded: false,
+        ending: Ending::No,
+        calls: calls.clone(),
+    };
+    driver.run(accepted.events, hall).await;
+    calls.hub.close(call).await;
+}
+
+struct CallerLeg {
+    handle: CallHandle,
+    description: LocalDescription,
+    port: u16,
+    sdp: String,
+    gone: bool,
+}
+
+struct Driver {
+    calls: Arc<Calls>,
+    session: Session,
+    caller: CallerLeg,
+    /// The caller's sockets until the media task has them.
+    ports: Option<PortPair>,
+    agreed: Option<Negotiated>,
+    media: Option<MediaHandle>,
+    agents: Vec<AgentLeg>,
+    /// The leg whose sound the media task carries.
+    bridged: Option<LegId>,
+    record: Record,
+    presented: Option<Pii<String>>,
+    recorded: bool,
+    ending: Ending,
+}
+
+impl Driver {
+    async fn run(mut self, mut caller: LegEvents, mut hall: mpsc::Receiver<Event>) {
+        let mut ending = self.calls.ending.clone();
+        loop {
+            if let Some(summary) = self.perform_all().await {
+                return self.finish(*summary).await;
+            }
+            let deadline = self.session.poll_timeout();
+            tokio::select! {
+                event = caller.recv(), if !self.caller.gone => self.caller_event(event).await,
+                event = next_leg_event(&mut self.agents) => self.agent_event(event).await,
+                Some(event) = next_media_event(&mut self.media) => self.media_event(event),
+                Some(event) = hall.recv() => self.session.handle(Instant::now(), event),
+                () = wait_until(deadline) => self.session.handle_timeout(Instant::now()),
+                Ok(()) = ending.changed() => {
+                    let now = *ending.borrow_and_update();
+                    self.process_ends(now);
+                }
+            }
+        }
+    }
+
+    async fn perform_all(&mut self) -> Option<Box<Summary>> {
+        while let Some(action) = self.session.poll_action() {
+            match action {
+                Action::Answer => self.answer().await,
+                Action::Play { play, prompt } => self.play(play.0, &prompt).await,
+                Action::PlayTone { play, tone } => self.play_tone(play.0, tone).await,
+                Action::StopPlaying => self.media(MediaCommand::StopPlaying).await,
+                Action::StartRecording => {
+                    self.recorded = true;
+                    self.media(MediaCommand::StartRecording).await;
+                    self.media(MediaCommand::Listen).await;
+                }
+                Action::StopRecording => self.media(MediaCommand::StopRecording).await,
+                Action::Hall(event) => self.calls.hub.tell(event).await,
+                Action::RingAgent { agent, leg } => self.ring_agent(&agent, leg).await,
+                Action::CancelAgent { leg } | Action::HangUpAgent { leg } => self.hang_up_agent(leg).await,
+                Action::Bridge { leg } => self.bridge(leg).await,
+                Action::Unbridge => self.media(MediaCommand::Bridge(false)).await,
+                Action::HangUpCaller { q850 } => self.hang_up_caller(q850).await,
+                Action::Finished(summary) => return Some(summary),
+            }
+        }
+        None
+    }
+
+    // === what happened ===
+
+    fn media_event(&mut self, event: MediaEvent) {
+        let now = Instant::now();
+        let event = match event {
+            MediaEvent::CallerSilent(silent) => Event::SilentFor(silent),
+            MediaEvent::Bridge(BridgeEvent::PromptFinished { id }) => {
+                Event::PlayFinished { play: gateway_call::PlayId(id) }
+            }
+            MediaEvent::Bridge(BridgeEvent::Digit { leg: Leg::Caller, digit }) => Event::Digit(digit.digit),
+            MediaEvent::Bridge(BridgeEvent::VoiceActivity { leg: Leg::Caller, speaking: true }) => {
+                Event::SpeechHeard
+            }
+            MediaEvent::Bridge(BridgeEvent::ReceiveTimeout { leg: Leg::Caller }) => {
+                // Nothing came for so long: the peer is gone without a BYE.
+                Event::CallerLost
+            }
+            MediaEvent::Bridge(_) => return,
+        };
+        if event == Event::CallerLost {
+            let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
+            tokio::spawn(async move { switch.hang_up(handle, None).await });
+        }
+        self.session.handle(now, event);
+    }
+
+    fn process_ends(&mut self, ending: Ending) {
+        self.ending = ending;
+        match ending {
+            Ending::No => {}
+            Ending::Draining => self.session.handle(Instant::now(), Event::Drain),
+            Ending::Now => self.session.handle(Instant::now(), Event::Shutdown),
+        }
+    }
+
+    // === what is to be done ===
+
+    async fn media(&self, command: MediaCommand) {
+        if let Some(media) = &self.media {
+            media.send(command).await;
+        }
+    }
+
+    async fn play(&mut self, id: u64, prompt: &PromptId) {
+        match self.calls.prompts.prompt(prompt.as_str()) {
+            Some(prompt) if self.media.is_some() => {
+                self.media(MediaCommand::Play { prompt, id, repeat: false }).await;
+            }
+            _ => self.session.handle(Instant::now(), Event::PlayFailed { play: gateway_call::PlayId(id) }),
+        }
+    }
+
+    async fn play_tone(&mut self, id: u64, tone: Tone) {
+        let (prompt, repeat) = match tone {
+            Tone::RingBack => (self.calls.prompts.ring_back(), true),
+            Tone::Beep => (self.calls.prompts.beep(), false),
+        };
+        self.media(MediaCommand::Play { prompt, id, repeat }).await;
+        if tone == Tone::Beep {
+            self.media(MediaCommand::Listen).await;
+        }
+    }
+}
+
+async fn next_media_event(media: &mut Option<MediaHandle>) -> Option<MediaEvent> {
+    match media {
+        Some(media) => media.events.recv().await,
+        None => std::future::pending().await,
+    }
+}
+
+async fn answer_offer(
+    calls: &Calls,
+    handle: CallHandle,
+    description: &mut LocalDescription,
+    address: std::net::IpAddr,
+    port: u16,
+    sdp: Option<String>,
+) -> Option<Negotiated> {
+    let capabilities = Capabilities::default();
+    let Some(sdp) = sdp else {
+        // They ask for our offer; the answer would come in the ACK. What stands is offered again.
+        let offer = description.offer(address, port, Direction::SendRecv, &capabilities);
+        calls.switch.answer_offer(handle, offer).await;
+        return None;
+    };
+    let answered = SessionDescription::parse(&sdp)
+        .and_then(|offer| description.answer(&offer, address, port, Direction::SendRecv, &capabilities));
+    match answered {
+        Ok((answer, agreed)) => {
+            calls.switch.answer_offer(handle, answer).await;
+            Some(agreed)
+        }
+        Err(error) => {
+            calls.switch.refuse_offer(handle, error.status()).await;
+            None
+        }
+    }
+}
