@@ -479,12 +479,15 @@ impl Run {
     }
 
     fn pass(&mut self, call: CallHandle, event: LegEvent) {
-        if let Some(leg) = self.legs.get(&call)
-            && leg.try_send(event).is_err()
-        {
-            tracing::error!(call.id = call.as_u64(), "A call does not read its events; it is ended.");
-            self.legs.remove(&call);
-            self.endpoint.hang_up(Instant::now(), call, None);
+        let Some(leg) = self.legs.get(&call) else { return };
+        match leg.try_send(event) {
+            // A call that is gone (refused, finished) needs to hear nothing more.
+            Ok(()) | Err(mpsc::error::TrySendError::Closed(_)) => {}
+            Err(mpsc::error::TrySendError::Full(_)) => {
+                tracing::error!(call.id = call.as_u64(), "A call does not read its events; it is ended.");
+                self.legs.remove(&call);
+                self.endpoint.hang_up(Instant::now(), call, None);
+            }
         }
     }
 

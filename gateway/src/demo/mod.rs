@@ -43,8 +43,9 @@ pub async fn run(common: &Common, arguments: DemoArguments, screen: &Screen) -> 
         Err(error) => return failed(screen, &error),
     };
     let data_dir = stage.data_dir.clone();
-    let result = perform(stage, screen).await;
-    if arguments.discard && common.data.is_none() {
+    let discard = arguments.discard && common.data.is_none();
+    let result = perform(stage, screen, discard).await;
+    if discard {
         // What cannot be removed stays where temporary files are cleaned up.
         let _ = std::fs::remove_dir_all(&data_dir);
     }
@@ -59,7 +60,7 @@ fn failed(screen: &Screen, error: &anyhow::Error) -> u8 {
     FAILED
 }
 
-async fn perform(stage: Stage, screen: &Screen) -> anyhow::Result<()> {
+async fn perform(stage: Stage, screen: &Screen, discard: bool) -> anyhow::Result<()> {
     let tell = Narrator(screen);
     let Stage { data_dir, config, wechat, model } = stage;
     tell.line(
@@ -90,7 +91,7 @@ async fn perform(stage: Stage, screen: &Screen) -> anyhow::Result<()> {
     let stopped = running.await.context("the gateway's task")?;
     let made = played?;
     stopped.context("the gateway did not end well")?;
-    show(&made, &data_dir, screen);
+    show(&made, &data_dir, screen, discard);
     Ok(())
 }
 
@@ -108,7 +109,7 @@ fn announce_model(tell: &Narrator<'_>, model: Option<&Path>) {
     }
 }
 
-fn show(made: &[Record], data_dir: &Path, screen: &Screen) {
+fn show(made: &[Record], data_dir: &Path, screen: &Screen, discard: bool) {
     let recordings: Vec<PathBuf> = made
         .iter()
         .flat_map(|record| record.attachments.iter().flatten())
@@ -127,8 +128,21 @@ fn show(made: &[Record], data_dir: &Path, screen: &Screen) {
         screen.line("");
         records::card(record, screen);
     }
+    if !discard {
+        files(&tell, &recordings, data_dir);
+    }
+    tell.heading("接下来", "Next");
+    tell.line(
+        "  jiesu serve   启动网关，再用软电话接入：\n  服务器 127.0.0.1:5060（UDP），用户 1001，口令见 jiesu-data/secrets.toml；另一部电话拨 12345",
+        "  jiesu serve   starts the gateway; then point a softphone at it:\n  server 127.0.0.1:5060 (UDP), user 1001, \
+         password in jiesu-data/secrets.toml; dial 12345 from another",
+    );
+}
+
+fn files(tell: &Narrator<'_>, recordings: &[PathBuf], data_dir: &Path) {
+    let records_file = data_dir.join("records.jsonl");
     tell.heading("文件", "Files");
-    for recording in &recordings {
+    for recording in recordings {
         let path = recording.display();
         tell.line(
             format!("  录音（左：市民，右：坐席）  {path}"),
@@ -143,11 +157,5 @@ fn show(made: &[Record], data_dir: &Path, screen: &Screen) {
     tell.line(
         format!("  再看  jiesu records list --data {data}"),
         format!("  look again  jiesu records list --data {data}"),
-    );
-    tell.heading("接下来", "Next");
-    tell.line(
-        "  jiesu serve   启动网关，再用软电话接入：\n  服务器 127.0.0.1:5060（UDP），用户 1001，口令见 jiesu-data/secrets.toml；另一部电话拨 12345",
-        "  jiesu serve   starts the gateway; then point a softphone at it:\n  server 127.0.0.1:5060 (UDP), user 1001, \
-         password in jiesu-data/secrets.toml; dial 12345 from another",
     );
 }

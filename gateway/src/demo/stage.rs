@@ -109,8 +109,6 @@ impl Stage {
                 config.speech.model = Some(model.clone());
                 let vad = model.with_file_name(VAD_MODEL);
                 config.speech.vad_model = vad.is_file().then_some(vad);
-                let cores = std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-                config.speech.threads = u16::try_from(cores.min(4)).unwrap_or(1);
             }
             None => config.speech.engine = asr::Engine::Off,
         }

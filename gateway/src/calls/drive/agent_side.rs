@@ -17,7 +17,7 @@ use crate::switch::{AgentInvitation, LegEvent, LegEvents};
 /// An agent's phone while it rings or talks. A cancelled one stays until it is silent, while the next rings.
 pub(super) struct AgentLeg {
     leg: LegId,
-    handle: CallHandle,
+    pub(super) handle: CallHandle,
     events: LegEvents,
     description: LocalDescription,
     port: u16,
