@@ -11,7 +11,7 @@ use axum::Router;
 use axum::body::Body;
 use axum::extract::ConnectInfo;
 use axum::http::{Method, Request};
-use channels::registry::Account;
+use channels::account::Account;
 use channels::{Answer, Capabilities, Channels, Limits, Plain, Refusal, Seed, Verified, Webhook};
 use record::{Disposition, Inbound, IntakeError, Medium, MessageKind, Pii, Receipt, Sender, Timestamp};
 use support::{Counts, FakeIntake, ask, clock_at, fixed_seed, post, runtime};

@@ -204,6 +204,10 @@ pub struct TrunkConfig {
     pub trust_asserted_identity: bool,
     /// Area code of numbers that arrive without one; the node's when absent.
     pub area_code: Option<String>,
+    /// Send requests inside a call to the address the call came from and not to the peer's Contact, for a
+    /// peer that writes a private address there.
+    #[serde(default)]
+    pub symmetric: bool,
     /// Carrier manner; only `generic` in this version.
     #[serde(default)]
     pub profile: TrunkProfile,

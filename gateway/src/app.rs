@@ -269,8 +269,12 @@ async fn apply(calls: &Calls, switch: &Switch, config: &Config) {
     let live = Live::new(config);
     calls.hub.reconfigure(live.call.clone()).await;
     calls.live.store(Arc::new(live));
+    tracing::info!("The configuration was read again.");
+    if config.lists.file.is_none() {
+        return;
+    }
     match calls.middle.lists().reload() {
-        Ok(report) => tracing::info!(entries = report.entries(), "Configuration and lists were read again."),
+        Ok(report) => tracing::info!(entries = report.entries(), "The lists were read again."),
         Err(error) => tracing::error!(%error, "The lists were not taken over; the old ones stay in force."),
     }
 }
@@ -348,7 +352,7 @@ fn sip_trunks(config: &Config) -> Vec<SipTrunk> {
     let trunk = |trunk: &config::TrunkConfig| SipTrunk {
         name: trunk.name.clone(),
         from: trunk.from.clone(),
-        symmetric: false,
+        symmetric: trunk.symmetric,
     };
     config.trunks.iter().map(trunk).collect()
 }

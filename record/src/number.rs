@@ -1,6 +1,6 @@
 //! Telephone numbers under the Chinese plan, as far as a hotline needs them.
 //!
-//! [`normalise`] never fails: what fits no row of the [plan](PLAN) keeps its characters and is `unknown`.
+//! [`normalise`] never fails: what fits no row of the plan (`PLAN`) keeps its characters and is `unknown`.
 //! New ranges appear every year, so the plan is data and an 11-digit number starting with 1 that no row
 //! lists is a mobile all the same ([`Number::is_unlisted_mobile`]), never refused. Sources: MIIT numbering
 //! plan 〔2017〕68; URI forms of RFC 3966 and RFC 3261; withheld forms of RFC 3323.

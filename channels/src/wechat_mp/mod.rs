@@ -4,7 +4,7 @@
 //! Platform pages: 接入概述, 接收普通消息, 接收事件推送, 消息加解密
 //! (<https://developers.weixin.qq.com/doc/offiaccount/Basic_Information/Access_Overview.html>).
 //! What it deliberately does not do: passive replies with content; every answer is `success`, and texts to
-//! citizens go through [`client`], which a durable job calls.
+//! citizens go through `client`, which a durable job calls.
 
 mod client;
 mod codes;

@@ -144,6 +144,7 @@ mod tests {
             from: Vec::new(),
             trust_asserted_identity: trusted,
             area_code: None,
+            symmetric: false,
             profile: config::TrunkProfile::Generic,
             numbers: numbers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
         }
