@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use record::units::duration;
 use serde::{Deserialize, Serialize};
 
 use crate::audio::Limits;
@@ -41,12 +42,15 @@ pub struct SpeechConfig {
     pub queue_jobs: usize,
     /// Look at a whole 30 s window for each stretch of speech: more accurate, slower. Default true.
     pub full_window: bool,
-    /// Longest recording, minutes, 1..=1440; a longer one is refused. Default 240.
-    pub max_audio_minutes: u32,
-    /// Longest time for one decode of at most 28 s of speech, seconds, 1..=3600. Default 120.
-    pub decode_timeout_secs: u32,
-    /// How often to look whether a model file has appeared or changed, seconds, 1..=86400. Default 10.
-    pub model_poll_secs: u32,
+    /// Longest recording, `"1m"` to `"24h"`; a longer one is refused. Default `"4h"`.
+    #[serde(with = "duration")]
+    pub max_audio: Duration,
+    /// Longest time for one decode of at most 28 s of speech, `"1s"` to `"1h"`. Default `"2m"`.
+    #[serde(with = "duration")]
+    pub decode_timeout: Duration,
+    /// How often to look whether a model file has appeared or changed, `"1s"` to `"24h"`. Default `"10s"`.
+    #[serde(with = "duration")]
+    pub model_poll: Duration,
 }
 
 impl Default for SpeechConfig {
@@ -60,9 +64,9 @@ impl Default for SpeechConfig {
             workers: 1,
             queue_jobs: 256,
             full_window: true,
-            max_audio_minutes: 240,
-            decode_timeout_secs: 120,
-            model_poll_secs: 10,
+            max_audio: Duration::from_secs(4 * 3600),
+            decode_timeout: Duration::from_secs(120),
+            model_poll: Duration::from_secs(10),
         }
     }
 }
@@ -79,9 +83,16 @@ impl SpeechConfig {
         within("threads", self.threads.into(), 1, 64);
         within("workers", self.workers.into(), 1, 64);
         within("queue_jobs", self.queue_jobs as u64, 1, 100_000);
-        within("max_audio_minutes", self.max_audio_minutes.into(), 1, 1440);
-        within("decode_timeout_secs", self.decode_timeout_secs.into(), 1, 3600);
-        within("model_poll_secs", self.model_poll_secs.into(), 1, 86_400);
+        let mut within = |key, value: Duration, low_secs, high_secs| {
+            let (low, high) = (Duration::from_secs(low_secs), Duration::from_secs(high_secs));
+            if !(low..=high).contains(&value) {
+                let [low, high, value] = [low, high, value].map(duration::format);
+                faults.push((key, format!("must be {low} to {high}, is {value}")));
+            }
+        };
+        within("max_audio", self.max_audio, 60, 86_400);
+        within("decode_timeout", self.decode_timeout, 1, 3600);
+        within("model_poll", self.model_poll, 1, 86_400);
         if !language_is_well_formed(&self.language) {
             faults.push(("language", "must be a language code such as \"zh\", or \"auto\"".into()));
         }
@@ -102,12 +113,13 @@ impl SpeechConfig {
         Options {
             language: self.language.clone(),
             full_window: self.full_window,
-            decode_timeout: Duration::from_secs(self.decode_timeout_secs.into()),
+            decode_timeout: self.decode_timeout,
         }
     }
 
     pub(crate) fn limits(&self) -> Limits {
-        Limits { max_duration_ms: u64::from(self.max_audio_minutes) * 60_000, ..Limits::default() }
+        let max_duration_ms = u64::try_from(self.max_audio.as_millis()).unwrap_or(u64::MAX);
+        Limits { max_duration_ms, ..Limits::default() }
     }
 }
 

@@ -26,7 +26,7 @@ pub enum AsrError {
     /// A known container without one decodable packet.
     #[error("garbled recording: {0}")]
     Garbled(&'static str),
-    /// Longer than `max_audio_minutes`; nothing of it is transcribed.
+    /// Longer than `max_audio`; nothing of it is transcribed.
     #[error("recording longer than {limit_ms} ms")]
     TooLong {
         /// The bound, milliseconds.
@@ -52,7 +52,7 @@ pub enum AsrError {
     /// The job's future was dropped, or its [`crate::CancelFlag`] set.
     #[error("transcription was cancelled")]
     Cancelled,
-    /// One decode ran past `decode_timeout_secs`: an overloaded host or a looping model.
+    /// One decode ran past `decode_timeout`: an overloaded host or a looping model.
     #[error("decoding a stretch of speech took longer than {limit_ms} ms")]
     Deadline {
         /// The bound, milliseconds.

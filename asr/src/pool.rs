@@ -98,7 +98,7 @@ impl Pool {
     /// [`AsrError::Config`]; [`AsrError::Engine`] if the system gives no thread. A missing model is none.
     pub fn start(config: &SpeechConfig, data_dir: &Path) -> Result<Self, AsrError> {
         let pool = Self::with_store(config, ModelStore::new(config, data_dir))?;
-        let (shared, poll) = (Arc::clone(&pool.shared), Duration::from_secs(config.model_poll_secs.into()));
+        let (shared, poll) = (Arc::clone(&pool.shared), config.model_poll);
         pool.spawn("asr-model".into(), move || keep_model(&shared, poll))?;
         Ok(pool)
     }

@@ -16,8 +16,9 @@ pub struct ListsConfig {
     pub refuse_withheld: bool,
     /// Whether the file is watched and reloaded when it changes. Default: `true`.
     pub watch: bool,
-    /// Largest list file that is read, bytes; a larger one is refused whole. Default: 268435456 (256 MiB).
-    pub max_file_bytes: u64,
+    /// Largest list file that is read; a larger one is refused whole. Default: `"256MiB"`.
+    #[serde(with = "record::units::size")]
+    pub max_file: u64,
     /// Most entries a file may hold; a longer one is refused whole. Default: 2000000.
     pub max_entries: usize,
     /// Most entries that may stand in one verdict, the deciding ones first. Default: 16.
@@ -30,7 +31,7 @@ impl Default for ListsConfig {
             file: None,
             refuse_withheld: false,
             watch: true,
-            max_file_bytes: 256 << 20,
+            max_file: 256 << 20,
             max_entries: 2_000_000,
             max_matches: 16,
         }

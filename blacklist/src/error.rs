@@ -23,8 +23,8 @@ pub enum ListsError {
         /// What the system said.
         source: std::io::Error,
     },
-    /// Longer than `lists.max_file_bytes`.
-    #[error("the list file is larger than {max_bytes} bytes (lists.max_file_bytes)")]
+    /// Longer than `lists.max_file`.
+    #[error("the list file is larger than {max_bytes} bytes (lists.max_file)")]
     TooLarge {
         /// The bound.
         max_bytes: u64,

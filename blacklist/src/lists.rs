@@ -181,7 +181,7 @@ impl Content {
     fn read(config: &ListsConfig) -> Result<Self, ListsError> {
         let path = config.file.as_ref().ok_or(ListsError::NoFile)?;
         let format = Format::of(path).ok_or_else(|| ListsError::UnknownFormat { path: path.clone() })?;
-        Ok(Self::new(source::read(path, config.max_file_bytes)?, format))
+        Ok(Self::new(source::read(path, config.max_file)?, format))
     }
 
     fn compile(

@@ -170,7 +170,7 @@ fn bounds_hold() {
     let directory = tempfile::tempdir().unwrap();
     let file = directory.path().join("lists.csv");
     fs::write(&file, &two).unwrap();
-    let small = ListsConfig { file: Some(file.clone()), max_file_bytes: 10, ..ListsConfig::default() };
+    let small = ListsConfig { file: Some(file.clone()), max_file: 10, ..ListsConfig::default() };
     assert!(matches!(Lists::open(small, &hohhot()), Err(ListsError::TooLarge { max_bytes: 10 })));
     for (name, expected) in [("lists.txt", "ends in .toml or .csv"), ("none.csv", "none.csv"), ("", "csv")] {
         let config = ListsConfig { file: Some(directory.path().join(name)), ..ListsConfig::default() };

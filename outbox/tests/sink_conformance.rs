@@ -223,7 +223,7 @@ async fn file_away_is_retried_and_poison_is_parked() {
     // A folder stands where the file should be.
     let path = folder.path().join("records.jsonl");
     std::fs::create_dir(&path).unwrap();
-    let dispatcher = start(&outbox, &file_sink(&path, "max_line_bytes = 20000"));
+    let dispatcher = start(&outbox, &file_sink(&path, "max_line = \"20000B\""));
     let mut records = append(&outbox, 2).await;
     within("failure", outbox.wait_for_sink("archive", |s| s.last_error.is_some())).await;
     let poison = outbox.append(record("voice", &"长".repeat(20_000)), vec![]).await.unwrap();
@@ -357,7 +357,7 @@ async fn redis_poison_is_parked_and_a_wrong_key_is_waited_out() {
     let redis = Redis::start(folder.path());
     redis.command(&["SET", "intake", "not a stream"]).await;
     let outbox = open(folder.path());
-    let dispatcher = start(&outbox, &redis_sink(redis.port, "max_record_bytes = 20000"));
+    let dispatcher = start(&outbox, &redis_sink(redis.port, "max_record = \"20000B\""));
     let mut records = append(&outbox, 2).await;
     outbox.append(record("voice", &"长".repeat(20_000)), vec![]).await.unwrap();
     records.extend(append(&outbox, 2).await);
@@ -412,7 +412,7 @@ async fn redis_that_went_silent_is_given_up_and_found_again() {
     let port = silent_proxy(([127, 0, 0, 1], redis.port).into(), silent).await;
     let path = folder.path().join("beside.jsonl");
     let outbox = open(folder.path());
-    let toml = redis_sink(port, "timeout_ms = 200") + &file_sink(&path, "");
+    let toml = redis_sink(port, "timeout = \"200ms\"") + &file_sink(&path, "");
     let dispatcher = start(&outbox, &toml);
     let mut records = append(&outbox, 5).await;
     drained(&outbox, "bus").await;

@@ -15,6 +15,7 @@ pub mod pii;
 pub mod record;
 pub mod terms;
 pub mod time;
+pub mod units;
 pub mod verdict;
 pub mod view;
 

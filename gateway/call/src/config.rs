@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use record::Lane;
+use record::units::duration;
 use serde::{Deserialize, Serialize};
 
-use crate::duration;
 use crate::lane::LaneRule;
 use crate::prompt::PromptId;
 

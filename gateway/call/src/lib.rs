@@ -41,7 +41,6 @@
 pub mod action;
 pub mod config;
 mod context;
-pub mod duration;
 mod ending;
 pub mod event;
 pub mod hall;

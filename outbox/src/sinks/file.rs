@@ -12,6 +12,7 @@ use std::path::{Path, PathBuf};
 
 use async_trait::async_trait;
 use record::View;
+use record::units::size;
 use serde::Deserialize;
 use serde_json::Value;
 
@@ -38,16 +39,16 @@ pub struct FileConfig {
     /// What may be seen; default `sealed`.
     #[serde(default = "super::file::sealed")]
     pub view: View,
-    /// Longest line, bytes; a longer record is parked. Default 8 MiB.
-    #[serde(default = "super::file::longest_line")]
-    pub max_line_bytes: usize,
+    /// Longest line; a longer record is parked. Default `"8MiB"`.
+    #[serde(default = "super::file::longest_line", with = "size")]
+    pub max_line: u64,
 }
 
 pub(super) const fn sealed() -> View {
     View::Sealed
 }
 
-pub(super) const fn longest_line() -> usize {
+pub(super) const fn longest_line() -> u64 {
     8 << 20
 }
 
@@ -75,7 +76,7 @@ impl FileSink {
         let mut lines = Vec::with_capacity(batch.len());
         for delivery in batch {
             let refusal = match delivery.render(self.config.format) {
-                Some(line) if line.len() < self.config.max_line_bytes => {
+                Some(line) if (line.len() as u64) < self.config.max_line => {
                     lines.push((delivery.id.clone(), line));
                     continue;
                 }

@@ -158,7 +158,7 @@ pub fn build(sinks: Vec<SinkConfig>) -> Result<Vec<Route>, Vec<SinkFault>> {
             view: config.view,
             batch_records: redis::BATCH_RECORDS,
             // Connecting, looking at the tail and adding, each within the sink's own limit.
-            timeout: Duration::from_millis(config.timeout_ms.saturating_mul(4)),
+            timeout: config.timeout.saturating_mul(4),
             sink: Box::new(RedisSink::new(config)),
         },
     };

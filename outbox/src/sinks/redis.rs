@@ -9,6 +9,7 @@ use std::fmt;
 use std::time::Duration;
 
 use async_trait::async_trait;
+use record::units::{duration, size};
 use record::{Pii, View};
 use redis::aio::MultiplexedConnection;
 use redis::streams::StreamRangeReply;
@@ -34,16 +35,16 @@ pub struct RedisConfig {
     /// What may be seen; default `sealed`.
     #[serde(default = "super::file::sealed")]
     pub view: View,
-    /// Longest wait for the connection or an answer, milliseconds. Default 5000.
-    #[serde(default = "timeout_ms")]
-    pub timeout_ms: u64,
-    /// Largest record, bytes; a larger one is parked. Default 8 MiB (Redis itself refuses above 512 MiB).
-    #[serde(default = "super::file::longest_line")]
-    pub max_record_bytes: usize,
+    /// Longest wait for the connection or an answer. Default `"5s"`.
+    #[serde(default = "timeout", with = "duration")]
+    pub timeout: Duration,
+    /// Largest record, bytes; a larger one is parked. Default `"8MiB"` (Redis itself refuses above 512 MiB).
+    #[serde(default = "super::file::longest_line", with = "size")]
+    pub max_record: u64,
 }
 
-const fn timeout_ms() -> u64 {
-    5_000
+const fn timeout() -> Duration {
+    Duration::from_secs(5)
 }
 
 /// An address with a password in it; never printed.
@@ -99,7 +100,7 @@ impl RedisSink {
     }
 
     async fn connect(&self) -> Result<Open, RedisError> {
-        let limit = Duration::from_millis(self.config.timeout_ms);
+        let limit = self.config.timeout;
         let client = Client::open(self.config.url.0.reveal().as_str())?;
         let options = AsyncConnectionConfig::new().set_connection_timeout(limit).set_response_timeout(limit);
         let mut connection = client.get_multiplexed_async_connection_with_config(&options).await?;
@@ -118,7 +119,7 @@ impl RedisSink {
 
     /// How many leading records are small enough.
     fn leading(&self, batch: &[Delivery]) -> Result<usize, SinkError> {
-        let fits = |delivery: &&Delivery| delivery.json.len() <= self.config.max_record_bytes;
+        let fits = |delivery: &&Delivery| delivery.json.len() as u64 <= self.config.max_record;
         match batch.iter().take_while(fits).count() {
             0 => Err(SinkError::never("too_large")),
             count => Ok(count),

@@ -1,8 +1,9 @@
 //! `[call]` as an operator writes it.
 
 use gateway_call::config::NoticeConfig;
-use gateway_call::{CallConfig, LaneRule, PromptId, duration};
+use gateway_call::{CallConfig, LaneRule, PromptId};
 use record::Lane;
+use record::units::duration;
 
 use crate::floor::ms;
 

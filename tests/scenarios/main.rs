@@ -1,0 +1,20 @@
+//! The outermost scenarios: each starts the real gateway, with real peers around it. A module's name says
+//! what it shows. What a lower test can show is not here.
+
+mod bad_input;
+mod call_blocked;
+mod call_caller_hangs_up_waiting;
+mod call_no_agent_voice_message;
+mod call_representative;
+mod call_sipp_to_baresip;
+mod call_unknown_source;
+mod call_withheld;
+mod cli;
+mod disk_full;
+mod message_wechat;
+mod nothing_of_a_citizen_is_logged;
+mod people;
+mod python_validates;
+mod redis_away;
+mod restart_kill9;
+mod transcript_arrives_later;
