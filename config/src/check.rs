@@ -117,6 +117,9 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
             note.fault(path, "must be an address that the carrier can reach");
         }
     }
+    if config.sip.digest.is_empty() {
+        note.fault("sip.digest", "at least one of \"sha-256\" and \"md5\" is needed");
+    }
     if config.sip.max_calls == 0 {
         note.fault("sip.max_calls", "must be at least 1");
     }

@@ -144,6 +144,17 @@ impl<'de> Deserialize<'de> for Listen {
     }
 }
 
+/// A digest algorithm of SIP (RFC 8760).
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub enum Digest {
+    /// RFC 8760; newer phones.
+    #[serde(rename = "sha-256")]
+    Sha256,
+    /// RFC 3261; every phone.
+    #[serde(rename = "md5")]
+    Md5,
+}
+
 /// `[sip]`: signalling.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -154,6 +165,8 @@ pub struct SipConfig {
     pub external_address: Option<IpAddr>,
     /// Digest realm of the agents' phones.
     pub realm: String,
+    /// Digest algorithms offered to agents' phones and accepted from them, the preferred one first.
+    pub digest: Vec<Digest>,
     /// Networks from which agents' phones may register. Anyone else gets no answer.
     pub agent_networks: Vec<IpNet>,
     /// Calls at once; more are answered 503 with Retry-After.
@@ -167,6 +180,7 @@ impl Default for SipConfig {
             listen: vec![Listen::Udp(local), Listen::Tcp(local)],
             external_address: None,
             realm: "jiesu".into(),
+            digest: vec![Digest::Sha256, Digest::Md5],
             agent_networks: [
                 "127.0.0.0/8",
                 "10.0.0.0/8",

@@ -9,6 +9,7 @@ use anyhow::Context as _;
 use blacklist::Lists;
 use channels::Channels;
 use config::{Config, Listen, Role};
+use gateway_sip::auth::Algorithm;
 use gateway_sip::{AgentAccount, EndpointConfig, TrunkConfig as SipTrunk};
 use metrics_exporter_prometheus::PrometheusHandle;
 use outbox::{Dispatcher, Outbox, OutboxConfig, Route, SinkConfig};
@@ -339,12 +340,20 @@ fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
     EndpointConfig {
         user_agent: format!("jiesu/{}", env!("CARGO_PKG_VERSION")),
         realm: config.sip.realm.clone(),
+        digest: config.sip.digest.iter().map(digest).collect(),
         local: sockets.local_addresses(config.sip.external_address),
         trunks: sip_trunks(config),
         agents: agent_accounts(config),
         agent_networks: config.sip.agent_networks.clone(),
         max_calls: config.sip.max_calls,
         ..EndpointConfig::default()
+    }
+}
+
+fn digest(digest: &config::Digest) -> Algorithm {
+    match digest {
+        config::Digest::Sha256 => Algorithm::Sha256,
+        config::Digest::Md5 => Algorithm::Md5,
     }
 }
 

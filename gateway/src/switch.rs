@@ -3,7 +3,7 @@
 //! `gateway-sip`.
 
 use std::collections::HashMap;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Instant;
@@ -69,6 +69,9 @@ pub enum LegEvent {
     },
 }
 
+/// A ringing phone: its leg, what happens to it, where it registered from.
+pub type Invited = (CallHandle, LegEvents, Option<IpAddr>);
+
 /// Events of one leg.
 pub type LegEvents = mpsc::Receiver<LegEvent>;
 
@@ -108,36 +111,13 @@ pub struct AgentInvitation {
 }
 
 enum Command {
-    Answer {
-        call: CallHandle,
-        sdp: String,
-        reply: oneshot::Sender<Result<(), CommandError>>,
-    },
-    Refuse {
-        call: CallHandle,
-        status: u16,
-        retry_after: Option<u32>,
-    },
-    HangUp {
-        call: CallHandle,
-        reason: Option<String>,
-    },
-    AnswerOffer {
-        call: CallHandle,
-        sdp: String,
-    },
-    RefuseOffer {
-        call: CallHandle,
-        status: u16,
-    },
-    Invite {
-        invitation: Box<AgentInvitation>,
-        reply: oneshot::Sender<Result<(CallHandle, LegEvents), CommandError>>,
-    },
-    Reload {
-        trunks: Vec<TrunkConfig>,
-        agents: Vec<AgentAccount>,
-    },
+    Answer { call: CallHandle, sdp: String, reply: oneshot::Sender<Result<(), CommandError>> },
+    Refuse { call: CallHandle, status: u16, retry_after: Option<u32> },
+    HangUp { call: CallHandle, reason: Option<String> },
+    AnswerOffer { call: CallHandle, sdp: String },
+    RefuseOffer { call: CallHandle, status: u16 },
+    Invite { invitation: Box<AgentInvitation>, reply: oneshot::Sender<Result<Invited, CommandError>> },
+    Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
     Drain,
     Counts(oneshot::Sender<Counts>),
 }
@@ -183,7 +163,7 @@ impl Switch {
     }
 
     /// Rings an agent's phone.
-    pub async fn invite(&self, invitation: AgentInvitation) -> Result<(CallHandle, LegEvents), CommandError> {
+    pub async fn invite(&self, invitation: AgentInvitation) -> Result<Invited, CommandError> {
         let (reply, invited) = oneshot::channel();
         self.send(Command::Invite { invitation: Box::new(invitation), reply }).await;
         invited.await.unwrap_or(Err(CommandError::NoSuchCall))
@@ -292,10 +272,16 @@ pub fn start(
     (Switch { commands }, incoming_receiver, presence_receiver, task)
 }
 
+/// Our end of a stream; dropping it closes the stream.
+struct StreamEnd {
+    remote: SocketAddr,
+    writer: mpsc::Sender<Vec<u8>>,
+}
+
 struct Run {
     endpoint: Endpoint,
     udp: HashMap<SocketAddr, Arc<UdpSocket>>,
-    streams: HashMap<ConnectionId, mpsc::Sender<Vec<u8>>>,
+    streams: HashMap<ConnectionId, StreamEnd>,
     legs: HashMap<CallHandle, mpsc::Sender<LegEvent>>,
     arrival_sender: mpsc::Sender<Arrival>,
     incoming: mpsc::Sender<Incoming>,
@@ -342,7 +328,7 @@ impl Run {
                 self.endpoint.handle_input(now, Input::Datagram { local, remote, bytes: &bytes });
             }
             Arrival::Opened { connection, local, remote, writer } => {
-                self.streams.insert(connection, writer);
+                self.streams.insert(connection, StreamEnd { remote, writer });
                 self.endpoint.handle_input(now, Input::StreamOpened { connection, local, remote });
             }
             Arrival::Bytes { connection, bytes } => {
@@ -379,7 +365,8 @@ impl Run {
                         headers: &invitation.headers,
                     },
                 );
-                let made = made.map(|call| (call, self.open_leg(call)));
+                let host = self.host_of(&invitation.user);
+                let made = made.map(|call| (call, self.open_leg(call), host));
                 let _ = reply.send(made);
             }
             Command::Reload { trunks, agents } => {
@@ -392,6 +379,15 @@ impl Run {
             }
         }
         self.drain();
+    }
+
+    /// Where an agent's phone registered from.
+    fn host_of(&self, user: &str) -> Option<IpAddr> {
+        let path = self.endpoint.bindings().find(|binding| binding.user == user)?.path;
+        match path {
+            Path::Udp { remote, .. } => Some(remote.ip()),
+            Path::Stream { connection } => self.streams.get(&connection).map(|stream| stream.remote.ip()),
+        }
     }
 
     fn open_leg(&mut self, call: CallHandle) -> LegEvents {
@@ -421,7 +417,7 @@ impl Run {
             }
             Path::Stream { connection } => {
                 let Some(stream) = self.streams.get(&connection) else { return };
-                if stream.try_send(bytes).is_err() {
+                if stream.writer.try_send(bytes).is_err() {
                     // Too slow a reader: close; the reader task reports it, and the endpoint ends its calls.
                     self.streams.remove(&connection);
                     metrics::counter!("jiesu_sip_dropped_total", "reason" => "slow-stream").increment(1);

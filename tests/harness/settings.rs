@@ -95,8 +95,6 @@ impl Settings {
         let [first, last] = ports::RTP.map(|offset| ports.at(offset));
         let (sip, http) = (ports.address(ports::SIP), ports.address(ports::HTTP));
         let metrics = ports.address(ports::METRICS);
-        // `first-packet`: foreign phones on this machine write another of its addresses into their SDP than
-        // the one their packets come from.
         format!(
             r#"[node]
 name = "e2e"
@@ -111,7 +109,6 @@ listen = ["udp:{sip}", "tcp:{sip}"]
 agent_networks = ["{agent_networks}"]
 [media]
 rtp_ports = [{first}, {last}]
-latch = "first-packet"
 [call]
 {call}
 [lists]

@@ -50,7 +50,8 @@ pub struct JitterConfig {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum LatchPolicy {
-    /// Only those from the signalled IP address; their port may differ.
+    /// Only those from the IP address in the SDP or the one the signalling comes from; their port may
+    /// differ.
     SignalledAddress,
     /// The first valid packet, wherever it comes from. For phones behind NAT whose SDP names a private
     /// address; whoever guesses the port first gets the call's sound, so not for open networks.

@@ -4,7 +4,7 @@
 //! stranger on the internet take the call over, so the address is latched once, under a policy, and
 //! moves only when signalling says so.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 
 use crate::{RtpError, config::LatchPolicy};
 
@@ -13,14 +13,16 @@ use crate::{RtpError, config::LatchPolicy};
 pub struct Latch {
     policy: LatchPolicy,
     remote: SocketAddr,
+    /// The host its signalling comes from, which has proved itself there.
+    signalling: Option<IpAddr>,
     latched: bool,
 }
 
 impl Latch {
     /// Begins at the signalled address.
     #[must_use]
-    pub fn new(policy: LatchPolicy, signalled: SocketAddr) -> Self {
-        Self { policy, remote: signalled, latched: false }
+    pub fn new(policy: LatchPolicy, signalled: SocketAddr, signalling: Option<IpAddr>) -> Self {
+        Self { policy, remote: signalled, signalling, latched: false }
     }
 
     /// Signalling (a re-INVITE) names an address: begin again from there.
@@ -58,7 +60,10 @@ impl Latch {
             same(source, self.remote)
         } else {
             match self.policy {
-                LatchPolicy::SignalledAddress => self.is_remote_host(source),
+                LatchPolicy::SignalledAddress => {
+                    let host = source.ip().to_canonical();
+                    self.is_remote_host(source) || self.signalling.is_some_and(|ip| ip.to_canonical() == host)
+                }
                 LatchPolicy::FirstPacket => true,
             }
         };

@@ -6,7 +6,7 @@
 
 use std::{
     collections::VecDeque,
-    net::SocketAddr,
+    net::{IpAddr, SocketAddr},
     time::{Duration, Instant},
 };
 
@@ -48,6 +48,9 @@ pub struct StreamConfig {
     pub remote: SocketAddr,
     /// Where it listens for RTCP: `a=rtcp`, or the same port under `a=rtcp-mux`; none means the next port.
     pub remote_rtcp: Option<SocketAddr>,
+    /// The host the far end's signalling comes from. Its packets are welcome as well: a phone with several
+    /// addresses may name one in its SDP and send from another.
+    pub signalling: Option<IpAddr>,
     /// Random name of our sending.
     pub ssrc: u32,
     /// Random.
@@ -80,6 +83,7 @@ impl StreamConfig {
             telephone_event_receive: None,
             remote,
             remote_rtcp: None,
+            signalling: None,
             ssrc: 0,
             first_sequence: 0,
             first_timestamp: 0,
@@ -179,7 +183,7 @@ impl Stream {
         Self {
             epoch: now,
             direction: Direction::SendReceive,
-            latch: Latch::new(config.latch, config.remote),
+            latch: Latch::new(config.latch, config.remote, config.signalling),
             remote_rtcp: config.remote_rtcp,
             latched_rtcp: None,
             source: None,

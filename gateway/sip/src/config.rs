@@ -9,7 +9,7 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::auth::Secret;
+use crate::auth::{Algorithm, Secret};
 
 /// How bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -131,6 +131,8 @@ pub struct EndpointConfig {
     pub user_agent: String,
     /// The digest realm and the domain of our own addresses.
     pub realm: String,
+    /// The digest algorithms offered to agents' phones and accepted from them, the preferred one first.
+    pub digest: Vec<Algorithm>,
     /// The sockets, the preferred one of each transport first.
     pub local: Vec<LocalAddress>,
     /// Who may send calls.
@@ -166,6 +168,7 @@ impl Default for EndpointConfig {
         Self {
             user_agent: "jiesu".to_owned(),
             realm: "jiesu".to_owned(),
+            digest: vec![Algorithm::Sha256, Algorithm::Md5],
             local: Vec::new(),
             trunks: Vec::new(),
             agents: Vec::new(),

@@ -55,6 +55,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let presented = presented_number(&identity);
     let accepted = Accepted {
         handle: call,
+        host: invite.remote.ip(),
         events,
         record,
         lane: verdict.lane,

@@ -1,19 +1,21 @@
 //! The media side of one leg: agreed description → RTP stream.
 
+use std::net::IpAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use gateway_media::{Codec, Direction, MediaConfig, Stream, StreamConfig};
 use gateway_sip::sdp;
 use rand::Rng as _;
 
-/// The RTP stream for what was agreed.
-pub fn stream(media: &MediaConfig, agreed: &sdp::Negotiated) -> Stream {
+/// The RTP stream for what was agreed with a peer whose signalling comes from `signalling`.
+pub fn stream(media: &MediaConfig, agreed: &sdp::Negotiated, signalling: Option<IpAddr>) -> Stream {
     let mut random = rand::rng();
     let mut config = StreamConfig::new(media, codec(agreed.codec), agreed.remote_rtp);
     config.payload_type_send = agreed.payload_type.send;
     config.payload_type_receive = agreed.payload_type.receive;
     config.telephone_event_receive = agreed.telephone_event.map(|types| types.receive);
     config.remote_rtcp = agreed.remote_rtcp;
+    config.signalling = signalling;
     config.ssrc = random.random();
     config.first_sequence = random.random::<u16>() >> 1;
     config.first_timestamp = random.random();

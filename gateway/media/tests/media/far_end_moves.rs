@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use gateway_media::{FrameKind, LatchPolicy, MediaConfig, MediaEvent, RtpError};
+use gateway_media::{Codec, FrameKind, LatchPolicy, MediaConfig, MediaEvent, RtpError, Stream, StreamConfig};
 
 use crate::rig::{Phone, at_frame, caller, fixed, stream, tone};
 
@@ -45,6 +45,18 @@ fn a_stranger_is_not_followed() {
     let report = stream.bye(at_frame(0));
     assert_eq!(stream.receive(at_frame(0), address(66, 4_001), &report), Err(RtpError::UnexpectedSource));
     assert_eq!(stream.remote(), caller());
+}
+
+#[test]
+fn the_host_that_signals_may_send_from_an_address_its_sdp_does_not_name() {
+    let config = StreamConfig {
+        signalling: Some(address(9, 0).ip()),
+        ..StreamConfig::new(&fixed(), Codec::Pcma, caller())
+    };
+    let mut stream = Stream::new(config, at_frame(0));
+    assert!(stream.receive(at_frame(0), address(66, 4_000), &packet(0)).is_err());
+    stream.receive(at_frame(0), address(9, 7_000), &packet(0)).unwrap();
+    assert_eq!(stream.remote(), address(9, 7_000));
 }
 
 #[test]

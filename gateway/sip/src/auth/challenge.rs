@@ -24,9 +24,14 @@ pub struct Challenge {
     pub stale: bool,
 }
 
-/// The two header values of a 401 or 407, SHA-256 before MD5 (RFC 8760 §2.4: in order of preference).
-pub fn challenges(realm: &str, nonce: &str, stale: bool) -> [String; 2] {
-    [Algorithm::Sha256, Algorithm::Md5].map(|algorithm| {
+/// The header values of a 401 or 407, one an algorithm, in order of preference (RFC 8760 §2.4).
+pub fn challenges<'a>(
+    algorithms: &'a [Algorithm],
+    realm: &'a str,
+    nonce: &'a str,
+    stale: bool,
+) -> impl Iterator<Item = String> + 'a {
+    algorithms.iter().map(move |&algorithm| {
         let (realm, nonce) = (realm.to_owned(), nonce.to_owned());
         Challenge { realm, nonce, opaque: None, algorithm, qop_auth: true, stale }.to_string()
     })

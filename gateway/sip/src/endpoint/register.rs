@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use crate::{
-    auth::{self, Credentials, Freshness},
+    auth::{self, Algorithm, Credentials, Freshness},
     event::Event,
     fields::{self, NameAddress, SipUri},
     message::Message,
@@ -19,6 +19,10 @@ use crate::{
 
 /// So many contacts in one REGISTER; more is 400.
 const MAX_CONTACTS: usize = 8;
+
+/// Phones (by the start of their User-Agent) that give up at a challenge whose algorithm they do not know,
+/// where RFC 3261 §22.3 has them pass on to the next: they are offered MD5 alone.
+const ONE_ALGORITHM_ONLY: [&str; 2] = ["baresip v0.", "baresip v1."];
 
 /// A status and the header fields that go with it.
 type Refusal = (u16, Vec<(&'static str, String)>);
@@ -80,6 +84,7 @@ impl Endpoint {
         let account = self.config.agents.iter().find(|account| account.user == credentials.username);
         let proved = account.is_some_and(|account| {
             account.user == record_user
+                && self.config.digest.contains(&credentials.algorithm)
                 && credentials.uri == request.request_uri()
                 && auth::verify(&credentials, "REGISTER", &account.secret).is_ok()
         });
@@ -98,8 +103,15 @@ impl Endpoint {
 
     fn challenge(&mut self, now_ms: u64, source: &Source, request: &Message, stale: bool) {
         let nonce = self.registrar.nonces.issue(now_ms);
-        let fields =
-            auth::challenges(&self.config.realm, &nonce, stale).map(|value| ("WWW-Authenticate", value));
+        let user_agent = request.value("User-Agent").unwrap_or_default();
+        let one_only = ONE_ALGORITHM_ONLY.iter().any(|phone| user_agent.starts_with(phone));
+        let algorithms = match self.config.digest.as_slice() {
+            offered if one_only && offered.contains(&Algorithm::Md5) => &[Algorithm::Md5],
+            offered => offered,
+        };
+        let fields: Vec<_> = auth::challenges(algorithms, &self.config.realm, &nonce, stale)
+            .map(|value| ("WWW-Authenticate", value))
+            .collect();
         self.reply(source, request, 401, &fields);
     }
 

@@ -72,7 +72,7 @@ impl UriIdentity {
         let words = ["anonymous", "unavailable", "restricted", "withheld", "private", "unknown", "0"];
         let invalid_host = || {
             let host = self.uri.host.as_deref().unwrap_or_default();
-            host == "invalid" || host.ends_with(".invalid")
+            host.eq_ignore_ascii_case("anonymous.invalid") || host.eq_ignore_ascii_case("unknown.invalid")
         };
         words.iter().any(|word| user.eq_ignore_ascii_case(word)) || invalid_host()
     }

@@ -1,6 +1,9 @@
 //! Agents' phones: challenge, proof, refresh, expiry, replay.
 
-use gateway_sip::{AgentAccount, Path, auth::Secret};
+use gateway_sip::{
+    AgentAccount, EndpointConfig, Path,
+    auth::{Algorithm, Secret},
+};
 
 use crate::rig::*;
 
@@ -15,6 +18,34 @@ fn two_challenges_sha256_first_and_no_memory_for_the_asker() {
     assert_eq!(asked.len(), 2);
     assert!(asked[0].contains("algorithm=SHA-256") && asked[1].contains("algorithm=MD5"), "{asked:?}");
     assert_eq!(rig.endpoint.counts(), gateway_sip::Counts::default());
+}
+
+#[test]
+fn a_phone_that_stumbles_over_a_second_algorithm_is_offered_md5_alone() {
+    let mut rig = Rig::new();
+    let agent = format!("{CONTACT}User-Agent: baresip v1.0.0 (x86_64/linux)\n");
+    rig.udp(PHONE, &register(None, 1, 0, &agent));
+    let challenge = rig.one(401);
+    let asked: Vec<&str> = challenge.message.values("WWW-Authenticate").collect();
+    assert!(asked.len() == 1 && asked[0].contains("algorithm=MD5"), "{asked:?}");
+    rig.udp(PHONE, &register(Some(&challenge), 2, 1, &agent));
+    assert_eq!(rig.said(), ["200"]);
+}
+
+#[test]
+fn an_algorithm_the_configuration_leaves_out_is_neither_offered_nor_accepted() {
+    let mut lenient = Rig::new();
+    lenient.udp(PHONE, &register(None, 1, 0, &format!("{CONTACT}User-Agent: baresip v1.0.0\n")));
+    let md5 = lenient.one(401);
+    let mut strict = Rig::with(EndpointConfig { digest: vec![Algorithm::Sha256], ..config() });
+    strict.udp(PHONE, &register(None, 1, 0, CONTACT));
+    let asked = strict.one(401);
+    assert_eq!(asked.message.values("WWW-Authenticate").count(), 1);
+    // The same nonce key, so only the algorithm is wrong.
+    strict.udp(PHONE, &register(Some(&md5), 2, 1, CONTACT));
+    assert_eq!(strict.said(), ["403"]);
+    strict.udp(PHONE, &register(Some(&asked), 3, 1, CONTACT));
+    assert_eq!(strict.said(), ["200"]);
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The agents' legs: ringing, picking up, bridging. A cancelled phone is kept until it is silent, while the
 //! next one rings.
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use gateway_call::{AgentId, Event, LegId};
@@ -23,6 +24,8 @@ pub(super) struct AgentLeg {
     port: u16,
     /// Its sockets until the media task has them.
     ports: Option<PortPair>,
+    /// Where the phone registered from.
+    host: Option<IpAddr>,
     /// What was agreed, once it is picked up.
     agreed: Option<Negotiated>,
 }
@@ -75,10 +78,19 @@ impl Driver {
             headers: vec![("X-Record-No".into(), self.record.record_no.clone())],
         };
         match self.calls.switch.invite(invitation).await {
-            Ok((handle, events)) => {
+            Ok((handle, events, host)) => {
                 let port = ports.port;
                 let ports = Some(ports);
-                self.agents.push(AgentLeg { leg, handle, events, description, port, ports, agreed: None });
+                self.agents.push(AgentLeg {
+                    leg,
+                    handle,
+                    events,
+                    description,
+                    port,
+                    ports,
+                    agreed: None,
+                    host,
+                });
             }
             Err(error) => {
                 tracing::warn!(agent = %agent, %error, "An agent's phone could not be rung.");
@@ -110,7 +122,7 @@ impl Driver {
         if let Some(agent) = self.agent(leg)
             && let (Some(agreed), Some(ports)) = (&agent.agreed, agent.ports.take())
         {
-            let stream = Box::new(leg::stream(&media, agreed));
+            let stream = Box::new(leg::stream(&media, agreed, agent.host));
             self.bridged = Some(leg);
             self.media(MediaCommand::SetAgent { ports, stream }).await;
         }

@@ -58,7 +58,7 @@ impl Driver {
     pub(super) fn start_media(&mut self, agreed: &Negotiated) {
         let Some(ports) = self.ports.take() else { return };
         let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
-        let stream = leg::stream(&self.calls.media, agreed);
+        let stream = leg::stream(&self.calls.media, agreed, Some(self.caller.host));
         self.media = Some(media::start(
             self.calls.media.clone(),
             ports,

@@ -5,6 +5,7 @@ mod agent_side;
 mod caller_side;
 mod ending;
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,6 +27,8 @@ use crate::switch::{LegEvents, wait_until};
 pub struct Accepted {
     /// The caller's leg.
     pub handle: CallHandle,
+    /// Where its signalling comes from.
+    pub host: IpAddr,
     /// What happens to it.
     pub events: LegEvents,
     /// The draft.
@@ -53,7 +56,14 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
     let Prepared { ports, description, sdp, agreed } = accepted.prepared;
     let driver = Driver {
         session,
-        caller: CallerLeg { handle: accepted.handle, description, port: ports.port, sdp, gone: false },
+        caller: CallerLeg {
+            handle: accepted.handle,
+            host: accepted.host,
+            description,
+            port: ports.port,
+            sdp,
+            gone: false,
+        },
         ports: Some(ports),
         agreed,
         media: None,
@@ -71,6 +81,8 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
 
 struct CallerLeg {
     handle: CallHandle,
+    /// Where its signalling comes from.
+    host: IpAddr,
     description: LocalDescription,
     port: u16,
     sdp: String,

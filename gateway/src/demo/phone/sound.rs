@@ -108,7 +108,7 @@ impl Sound {
         let task = Task {
             ports,
             remote: agreed.remote_rtp,
-            stream: leg::stream(&MediaConfig::default(), agreed),
+            stream: leg::stream(&MediaConfig::default(), agreed, None),
             packets: Packets::new(codec, agreed.payload_type.send, keys),
             doing: VecDeque::new(),
             background: false,
