@@ -1,5 +1,5 @@
 use super::*;
-use gateway_sip::auth::{Credentials, challenges, verify};
+use gateway_sip::auth::{Algorithm, Credentials, challenges, verify};
 
 const LIMIT: Duration = Duration::from_secs(20);
 
@@ -84,7 +84,7 @@ async fn registrar(socket: UdpSocket, password: &str) -> Message {
     let (first, remote) = next(&socket).await;
     assert!(lost == first, "a repeat is the same message");
     let mut challenge = Message::response(&first, 401, "Unauthorized", "t");
-    for value in challenges("jiesu", "n0nce", false) {
+    for value in challenges(&[Algorithm::Sha256, Algorithm::Md5], "jiesu", "n0nce", false) {
         challenge = challenge.with("WWW-Authenticate", &value);
     }
     socket.send_to(&challenge.to_bytes(), remote).await.unwrap();
