@@ -147,7 +147,8 @@ impl App {
         let speech_ready = transcribe::readiness(&speech);
         let node = node(&self.config);
         let middle = Middle::new(node, self.lists, self.outbox.clone(), clock);
-        recover::recover(&middle, &self.recorder).await?;
+        let speech_wanted = self.config.speech.engine != asr::Engine::Off;
+        recover::recover(&middle, &self.recorder, speech_wanted).await?;
         // Ends with this function.
         let _watch = middle.lists().watch(|_| {}).context("the list file cannot be watched")?;
 
@@ -169,6 +170,7 @@ impl App {
             media: self.config.media.clone(),
             live,
             speech_ready: speech_ready.clone(),
+            speech_wanted,
             ending: ending_receiver.clone(),
         });
 

@@ -10,11 +10,11 @@ use crate::compose;
 use crate::intake::Middle;
 
 /// Completes every draft. Run before the first call is taken. Returns how many there were.
-pub async fn recover(middle: &Middle, recorder: &Recorder) -> anyhow::Result<usize> {
+pub async fn recover(middle: &Middle, recorder: &Recorder, speech_wanted: bool) -> anyhow::Result<usize> {
     let drafts = middle.outbox().drafts().await?;
     let count = drafts.len();
     for draft in drafts {
-        complete(middle, recorder, draft).await;
+        complete(middle, recorder, speech_wanted, draft).await;
     }
     if count > 0 {
         tracing::warn!(count, "Calls were cut off by the last stop; their records are completed now.");
@@ -22,7 +22,7 @@ pub async fn recover(middle: &Middle, recorder: &Recorder) -> anyhow::Result<usi
     Ok(count)
 }
 
-async fn complete(middle: &Middle, recorder: &Recorder, mut record: Record) {
+async fn complete(middle: &Middle, recorder: &Recorder, speech_wanted: bool, mut record: Record) {
     if record.state == State::Provisional {
         let last_known = middle.now();
         if let Some(call) = &mut record.call {
@@ -45,5 +45,5 @@ async fn complete(middle: &Middle, recorder: &Recorder, mut record: Record) {
             Err(_) => recorded = false,
         }
     }
-    middle.call_complete(record, recorded.then_some(path.as_path()), false).await;
+    middle.call_complete(record, (recorded && speech_wanted).then_some(path.as_path()), false).await;
 }

@@ -20,6 +20,7 @@ pub mod rig;
 pub mod settings;
 pub mod sip;
 pub mod sipp;
+pub mod speech;
 pub mod wechat;
 
 pub use baresip::Baresip;

@@ -17,6 +17,9 @@ pub struct CallConfig {
     /// The recording notice: `true` plays the prompt `notice`, a text plays the prompt of that id, `false`
     /// plays none (recording without notice needs a reason under PIPL art. 17). Default: true.
     pub notice: NoticeConfig,
+    /// Whether an agent's phone may ring while the notice still plays. It saves the caller some seconds, but
+    /// an agent who picks up at once speaks to nobody until the notice has ended. Default: false.
+    pub ring_during_notice: bool,
     /// Longest wait for an agent, from joining the queue to the voice message. A phone that is ringing at
     /// that moment may ring out. Default: 60 s.
     #[serde(with = "duration")]
@@ -72,6 +75,7 @@ impl Default for CallConfig {
     fn default() -> Self {
         Self {
             notice: NoticeConfig::Switch(true),
+            ring_during_notice: false,
             max_wait: Duration::from_secs(60),
             ring_time: Duration::from_secs(20),
             no_agent_grace: Duration::from_secs(5),

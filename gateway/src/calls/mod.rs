@@ -50,6 +50,8 @@ pub struct Calls {
     pub live: ArcSwap<Live>,
     /// Whether speech recognition can take work now.
     pub speech_ready: watch::Receiver<bool>,
+    /// Whether recordings are to be transcribed at all.
+    pub speech_wanted: bool,
     /// Raised when the process ends.
     pub ending: watch::Receiver<Ending>,
     next_call: AtomicU64,
@@ -129,6 +131,8 @@ pub struct Parts {
     /// See [`Calls`].
     pub speech_ready: watch::Receiver<bool>,
     /// See [`Calls`].
+    pub speech_wanted: bool,
+    /// See [`Calls`].
     pub ending: watch::Receiver<Ending>,
 }
 
@@ -146,6 +150,7 @@ impl Calls {
             media: parts.media,
             live: ArcSwap::from_pointee(parts.live),
             speech_ready: parts.speech_ready,
+            speech_wanted: parts.speech_wanted,
             ending: parts.ending,
             next_call: AtomicU64::new(1),
             active: AtomicUsize::new(0),

@@ -1,5 +1,5 @@
-//! The recording notice plays. The caller is in the queue already, because for a citizen the wait begins
-//! here; an agent may be rung and may even pick up, but is heard only after the notice.
+//! The recording notice plays. For a citizen the wait begins here. The hall is joined when it has ended; where
+//! `ring_during_notice` says so already now, and then an agent may even pick up, but is heard only after it.
 
 use std::time::Instant;
 
@@ -31,7 +31,9 @@ impl Greeting {
         let started_after = context.after(now);
         context.ledger.notice = Some(Notice { prompt: prompt.clone(), started_after, completed: false });
         let notice = context.play(now, prompt);
-        context.tell_hall(join);
+        if context.config.ring_during_notice {
+            context.tell_hall(join);
+        }
         Next::Phase(Phase::Greeting(Self { notice, leg: None, turned_away: false }))
     }
 
@@ -67,7 +69,12 @@ impl Greeting {
             Some(leg) if leg.is_answered() => Talking::enter(context, now, leg),
             Some(leg) => Ringing::during_greeting(context, now, leg),
             None if self.turned_away => VoiceMessage::enter(context, now),
-            None => Waiting::enter(context, now),
+            None => {
+                if !context.config.ring_during_notice {
+                    context.tell_hall(context.params.join());
+                }
+                Waiting::enter(context, now)
+            }
         }
     }
 

@@ -172,8 +172,10 @@ proptest! {
         steps in prop::collection::vec(step(), 0..60),
         after in prop::collection::vec(step(), 0..10),
         notice in any::<bool>(),
+        ring in any::<bool>(),
     ) {
-        let config = CallConfig { notice: config::NoticeConfig::Switch(notice), ..CallConfig::default() };
+        let notice_config = config::NoticeConfig::Switch(notice);
+        let config = CallConfig { notice: notice_config, ring_during_notice: ring, ..CallConfig::default() };
         let now = origin();
         let params =
             SessionParams { call: CallId(1), lane: Lane::Standard, skills: Vec::new(), config: Arc::new(config) };

@@ -60,9 +60,14 @@ pub fn line(action: &Action) -> String {
     }
 }
 
+/// The defaults, but phones ring while the notice plays: the harder case, and every phase is reached at once.
+pub fn impatient() -> CallConfig {
+    CallConfig { ring_during_notice: true, ..CallConfig::default() }
+}
+
 impl Floor {
     pub fn new() -> Self {
-        Self::with(CallConfig::default())
+        Self::with(impatient())
     }
 
     pub fn with(config: CallConfig) -> Self {

@@ -6,6 +6,7 @@ mod floor;
 
 mod agent_answers_during_notice;
 mod agent_hangs_up_ends_both;
+mod agent_rings_after_the_notice;
 mod agent_rings_out_next_agent;
 mod agent_unregisters_while_ringing;
 mod any_event_in_any_phase;

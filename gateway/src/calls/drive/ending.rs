@@ -29,7 +29,8 @@ impl Driver {
             call.id = %summary.call, record.id = %self.record.record_id, outcome = summary.outcome.as_str(),
             talk_ms = summary.talk_ms, wait_ms = summary.wait_ms, "A call ended.",
         );
-        let path = recording.as_ref().map(|finished| finished.path.as_path());
+        let heard = recording.as_ref().filter(|_| self.calls.speech_wanted);
+        let path = heard.map(|finished| finished.path.as_path());
         let hold = *self.calls.speech_ready.borrow() && self.ending != Ending::Now;
         self.calls.middle.call_complete(self.record, path, hold).await;
     }
