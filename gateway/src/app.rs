@@ -8,12 +8,9 @@ use std::time::Duration;
 use anyhow::Context as _;
 use blacklist::Lists;
 use channels::Channels;
-use config::{Config, Listen, Role};
-use gateway_sip::auth::Algorithm;
-use gateway_sip::{AgentAccount, EndpointConfig, TrunkConfig as SipTrunk};
+use config::{Config, Listen};
 use metrics_exporter_prometheus::PrometheusHandle;
-use outbox::{Dispatcher, Outbox, OutboxConfig, Route, SinkConfig};
-use record::IdentityKey;
+use outbox::{Dispatcher, Outbox, OutboxConfig, Route};
 use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
@@ -23,12 +20,11 @@ use crate::calls::ports::PortPool;
 use crate::calls::prompts::Prompts;
 use crate::calls::recording::Recorder;
 use crate::calls::{Calls, Ending, Live, Parts, accept, number_context, transcribe};
-use crate::compose::Node;
 use crate::desk::RunningDesk;
 use crate::http::{self, Checks};
 use crate::intake::Middle;
 use crate::switch::{self, Incoming, Sockets, Switch};
-use crate::{clock, fetch, recover};
+use crate::{clock, fetch, recover, settings};
 
 /// How often records that the disk did not take, and overdue transcripts, are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -90,7 +86,7 @@ impl App {
             let faults: Vec<String> = faults.iter().map(ToString::to_string).collect();
             anyhow::anyhow!(faults.join("; "))
         })?;
-        let sinks = config.sinks.iter().cloned().map(|sink| below(sink, &data)).collect();
+        let sinks = config.sinks.iter().cloned().map(|sink| settings::below(sink, &data)).collect();
         let routes = outbox::sinks::build(sinks).map_err(|faults| {
             let faults: Vec<String> =
                 faults.iter().map(|fault| format!("{}: {}", fault.key, fault.message)).collect();
@@ -145,16 +141,16 @@ impl App {
         let (stop, stopped) = watch::channel(false);
         let speech = Arc::new(self.speech);
         let speech_ready = transcribe::readiness(&speech);
-        let node = node(&self.config);
+        let node = settings::node(&self.config);
         let middle = Middle::new(node, self.lists, self.outbox.clone(), clock);
         let speech_wanted = self.config.speech.engine != asr::Engine::Off;
         recover::recover(&middle, &self.recorder, speech_wanted).await?;
         // Ends with this function.
         let _watch = middle.lists().watch(|_| {}).context("the list file cannot be watched")?;
 
-        let endpoint = endpoint_config(&self.config, &self.sockets);
-        let media_address = media_address(&self.config, &self.sockets);
-        let rtp_address = rtp_address(&self.config, media_address);
+        let endpoint = settings::endpoint_config(&self.config, &self.sockets);
+        let media_address = settings::media_address(&self.config, &self.sockets);
+        let rtp_address = settings::rtp_address(&self.config, media_address);
         let (switch, incoming, presence, _switch_task) =
             switch::start(self.sockets, endpoint, rand::random());
         let live = Live::new(&self.config);
@@ -197,7 +193,10 @@ impl App {
         let checks = Checks { calls: calls.clone(), speech: speech.clone(), ending: ending_receiver };
         let router = http::health(checks)
             .merge(channels.router(Arc::new(middle.clone()), Arc::new(clock), limits))
-            .merge(console::router(Arc::new(RunningDesk::new(calls.clone())), tokens(&self.config)));
+            .merge(console::router(
+                Arc::new(RunningDesk::new(calls.clone())),
+                settings::tokens(&self.config),
+            ));
         workers.spawn(http::serve(self.http, router, stopped.clone()));
         workers.spawn(http::serve(self.metrics, http::metrics(self.prometheus), stopped.clone()));
 
@@ -268,7 +267,7 @@ async fn take_calls(
 
 /// What a reload takes over: trunks, agents, call settings, lists. The rest needs a restart.
 async fn apply(calls: &Calls, switch: &Switch, config: &Config) {
-    switch.reload(sip_trunks(config), agent_accounts(config)).await;
+    switch.reload(settings::sip_trunks(config), settings::agent_accounts(config)).await;
     let live = Live::new(config);
     calls.hub.reconfigure(live.call.clone()).await;
     calls.live.store(Arc::new(live));
@@ -305,96 +304,6 @@ async fn housekeeping(calls: Arc<Calls>, mut stopped: watch::Receiver<bool>) {
             metrics::gauge!("jiesu_agents", "state" => "talking").set(hall.agents_talking as f64);
         }
     }
-}
-
-/// A file sink's relative path lies in the data directory.
-fn below(mut sink: SinkConfig, data: &std::path::Path) -> SinkConfig {
-    if let SinkConfig::File(file) = &mut sink {
-        file.path = data.join(&file.path);
-    }
-    sink
-}
-
-fn node(config: &Config) -> Node {
-    let key = config.node.identity_key.as_ref().map(|key| key.reveal().to_owned()).unwrap_or_default();
-    Node {
-        jurisdiction: config.node.jurisdiction.clone(),
-        test: config.node.test,
-        retention: config.node.retention.clone(),
-        identity_key: IdentityKey::new(key),
-        numbers: number_context(config),
-    }
-}
-
-fn tokens(config: &Config) -> Vec<console::Token> {
-    let token = |token: &config::TokenConfig| {
-        let role = match token.role {
-            Role::Admin => console::Role::Admin,
-            Role::Supervisor => console::Role::Supervisor,
-            Role::Reader => console::Role::Reader,
-        };
-        console::Token::new(&token.name, role, token.token.reveal())
-    };
-    config.api.tokens.iter().map(token).collect()
-}
-
-fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
-    EndpointConfig {
-        user_agent: format!("jiesu/{}", env!("CARGO_PKG_VERSION")),
-        realm: config.sip.realm.clone(),
-        digest: config.sip.digest.iter().map(digest).collect(),
-        local: sockets.local_addresses(config.sip.external_address),
-        trunks: sip_trunks(config),
-        agents: agent_accounts(config),
-        agent_networks: config.sip.agent_networks.clone(),
-        max_calls: config.sip.max_calls,
-        ..EndpointConfig::default()
-    }
-}
-
-fn digest(digest: &config::Digest) -> Algorithm {
-    match digest {
-        config::Digest::Sha256 => Algorithm::Sha256,
-        config::Digest::Md5 => Algorithm::Md5,
-    }
-}
-
-fn sip_trunks(config: &Config) -> Vec<SipTrunk> {
-    let trunk = |trunk: &config::TrunkConfig| SipTrunk {
-        name: trunk.name.clone(),
-        from: trunk.from.clone(),
-        symmetric: trunk.symmetric,
-    };
-    config.trunks.iter().map(trunk).collect()
-}
-
-fn agent_accounts(config: &Config) -> Vec<AgentAccount> {
-    let secret =
-        |agent: &config::AgentConfig| gateway_sip::auth::Secret::Plain(agent.secret.reveal().to_owned());
-    config.agents.iter().map(|agent| AgentAccount::new(&agent.user, secret(agent))).collect()
-}
-
-/// The address in SDP: the one for media, else the one for signalling, else the listener's own.
-fn media_address(config: &Config, sockets: &Sockets) -> std::net::IpAddr {
-    let listen = sockets.addresses().into_iter().map(|listen| match listen {
-        Listen::Udp(address) | Listen::Tcp(address) => address.ip(),
-    });
-    let own = listen.clone().find(|ip| !ip.is_unspecified());
-    let loopback = std::net::IpAddr::from([127, 0, 0, 1]);
-    config.media.external_address.or(config.sip.external_address).or(own).unwrap_or(loopback)
-}
-
-/// Where RTP sockets are bound: the written address when it is one of this machine's, else all of them.
-fn rtp_address(config: &Config, written: std::net::IpAddr) -> std::net::IpAddr {
-    let outside = config.media.external_address.or(config.sip.external_address).is_some();
-    if outside && std::net::UdpSocket::bind((written, 0)).is_err() {
-        return if written.is_ipv4() {
-            std::net::Ipv4Addr::UNSPECIFIED.into()
-        } else {
-            std::net::Ipv6Addr::UNSPECIFIED.into()
-        };
-    }
-    written
 }
 
 async fn bind(key: &str, address: SocketAddr) -> anyhow::Result<TcpListener> {

@@ -7,8 +7,8 @@ use outbox::OutboxError;
 use record::{Record, Uuid};
 use serde_json::{Value, json};
 
+use crate::attach;
 use crate::calls::Calls;
-use crate::compose;
 
 /// Over the calls and their store.
 pub struct RunningDesk {
@@ -57,7 +57,7 @@ impl Desk for RunningDesk {
     fn attachment(&self, record: Record, index: usize) -> DeskFuture<'_, Option<AttachmentFile>> {
         let attachment = record.attachments.and_then(|attachments| attachments.into_iter().nth(index));
         let file = attachment.and_then(|attachment| {
-            let path = compose::file_path(&attachment.uri)?;
+            let path = attach::file_path(&attachment.uri)?;
             Some(AttachmentFile { path, media_type: attachment.media_type })
         });
         Box::pin(async move { Ok(file) })

@@ -16,7 +16,7 @@ use sha2::{Digest as _, Sha256};
 use tokio::sync::watch;
 
 use crate::intake::{JOB_FETCH_MEDIA, Middle};
-use crate::{compose, jobs};
+use crate::{attach, jobs};
 
 /// A claimed job comes back after this, should the worker be lost.
 const LEASE: Duration = Duration::from_secs(10 * 60);
@@ -94,12 +94,12 @@ async fn keep(
     let (bytes, to) = (fetched.bytes.clone(), path.clone());
     tokio::task::spawn_blocking(move || write(&folder, &to, &bytes)).await??;
     let attachment =
-        compose::fetched_media(payload.kind, &fetched.media_type, fetched.bytes.len() as u64, digest, &path);
+        attach::fetched_media(payload.kind, &fetched.media_type, fetched.bytes.len() as u64, digest, &path);
     record.attachments.get_or_insert_default().push(attachment);
     if let Some(message) = record.messages.as_mut().and_then(|messages| messages.first_mut()) {
         message.attachment.get_or_insert(index as i64);
     }
-    compose::media_arrived(&mut record, &payload.reference);
+    attach::media_arrived(&mut record, &payload.reference);
     record.revision += 1;
     record.state = State::Amended;
     record.updated_at = middle.now();

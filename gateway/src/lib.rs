@@ -5,6 +5,7 @@
 //! [`calls::transcribe`] and [`fetch`] work afterwards; [`recover`] mends what a crash left.
 
 pub mod app;
+pub mod attach;
 pub mod calls;
 pub mod cli;
 pub mod compose;
@@ -17,6 +18,7 @@ pub mod jobs;
 pub mod net;
 pub mod recover;
 pub mod secrets;
+pub mod settings;
 pub mod switch;
 pub mod telemetry;
 

@@ -6,8 +6,8 @@
 use record::{EndBy, Outcome, Record, State};
 
 use crate::calls::recording::{self, Recorder};
-use crate::compose;
 use crate::intake::Middle;
+use crate::{attach, compose};
 
 /// Completes every draft. Run before the first call is taken. Returns how many there were.
 pub async fn recover(middle: &Middle, recorder: &Recorder, speech_wanted: bool) -> anyhow::Result<usize> {
@@ -37,7 +37,7 @@ async fn complete(middle: &Middle, recorder: &Recorder, speech_wanted: bool, mut
     if recorded && record.attachments.is_none() {
         let to_repair = path.clone();
         match tokio::task::spawn_blocking(move || recording::complete(&to_repair)).await {
-            Ok(Ok(finished)) => record.attachments = Some(vec![compose::recording(&finished)]),
+            Ok(Ok(finished)) => record.attachments = Some(vec![attach::recording(&finished)]),
             Ok(Err(error)) => {
                 tracing::error!(%error, record.id = %record.record_id, "The recording of a call that was cut off could not be repaired.");
                 recorded = false;

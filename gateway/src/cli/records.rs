@@ -179,7 +179,7 @@ pub fn card(record: &Record, screen: &Screen) {
     }
     for attachment in record.attachments.iter().flatten() {
         let kind = attachment.kind.as_str();
-        let place = crate::compose::file_path(&attachment.uri)
+        let place = crate::attach::file_path(&attachment.uri)
             .map_or_else(|| attachment.uri.clone(), |path| path.display().to_string());
         row("附件", "file", format!("{kind} {place}"));
     }

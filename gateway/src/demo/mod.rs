@@ -21,7 +21,7 @@ use tokio::sync::mpsc;
 use crate::app::{App, Control};
 use crate::cli::{Common, FAILED, OK, Screen, records};
 use crate::telemetry::{self, LogForm};
-use crate::{compose, secrets};
+use crate::{attach, secrets};
 
 use narrator::Narrator;
 use scenario::Players;
@@ -113,7 +113,7 @@ fn show(made: &[Record], data_dir: &Path, screen: &Screen, discard: bool) {
     let recordings: Vec<PathBuf> = made
         .iter()
         .flat_map(|record| record.attachments.iter().flatten())
-        .filter_map(|attachment| compose::file_path(&attachment.uri))
+        .filter_map(|attachment| attach::file_path(&attachment.uri))
         .collect();
     let records_file = data_dir.join("records.jsonl");
     if screen.is_json() {

@@ -7,7 +7,7 @@ use gateway_call::Summary;
 use super::Driver;
 use crate::calls::Ending;
 use crate::calls::recording::Finished;
-use crate::compose;
+use crate::{attach, compose};
 
 impl Driver {
     pub(super) async fn finish(mut self, summary: Summary) {
@@ -73,7 +73,7 @@ impl Driver {
     }
 
     pub(super) fn attach(&mut self, finished: &Finished) {
-        self.record.attachments.get_or_insert_default().push(compose::recording(finished));
+        self.record.attachments.get_or_insert_default().push(attach::recording(finished));
     }
 }
 

@@ -1,0 +1,109 @@
+//! From the configuration to what each part wants to know.
+
+use std::net::IpAddr;
+use std::path::Path;
+
+use config::{Config, Listen, Role};
+use gateway_sip::auth::Algorithm;
+use gateway_sip::{AgentAccount, EndpointConfig, TrunkConfig as SipTrunk};
+use outbox::SinkConfig;
+use record::IdentityKey;
+
+use crate::calls::number_context;
+use crate::compose::Node;
+use crate::switch::Sockets;
+
+/// A file sink's relative path lies in the data directory.
+pub fn below(mut sink: SinkConfig, data: &Path) -> SinkConfig {
+    if let SinkConfig::File(file) = &mut sink {
+        file.path = data.join(&file.path);
+    }
+    sink
+}
+
+/// What of the node stands in every record.
+pub fn node(config: &Config) -> Node {
+    let key = config.node.identity_key.as_ref().map(|key| key.reveal().to_owned()).unwrap_or_default();
+    Node {
+        jurisdiction: config.node.jurisdiction.clone(),
+        test: config.node.test,
+        retention: config.node.retention.clone(),
+        identity_key: IdentityKey::new(key),
+        numbers: number_context(config),
+    }
+}
+
+/// The API's tokens.
+pub fn tokens(config: &Config) -> Vec<console::Token> {
+    let token = |token: &config::TokenConfig| {
+        let role = match token.role {
+            Role::Admin => console::Role::Admin,
+            Role::Supervisor => console::Role::Supervisor,
+            Role::Reader => console::Role::Reader,
+        };
+        console::Token::new(&token.name, role, token.token.reveal())
+    };
+    config.api.tokens.iter().map(token).collect()
+}
+
+/// The SIP endpoint's settings.
+pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
+    EndpointConfig {
+        user_agent: format!("jiesu/{}", env!("CARGO_PKG_VERSION")),
+        realm: config.sip.realm.clone(),
+        digest: config.sip.digest.iter().map(digest).collect(),
+        local: sockets.local_addresses(config.sip.external_address),
+        trunks: sip_trunks(config),
+        agents: agent_accounts(config),
+        agent_networks: config.sip.agent_networks.clone(),
+        max_calls: config.sip.max_calls,
+        ..EndpointConfig::default()
+    }
+}
+
+fn digest(digest: &config::Digest) -> Algorithm {
+    match digest {
+        config::Digest::Sha256 => Algorithm::Sha256,
+        config::Digest::Md5 => Algorithm::Md5,
+    }
+}
+
+/// Who may call.
+pub fn sip_trunks(config: &Config) -> Vec<SipTrunk> {
+    let trunk = |trunk: &config::TrunkConfig| SipTrunk {
+        name: trunk.name.clone(),
+        from: trunk.from.clone(),
+        symmetric: trunk.symmetric,
+    };
+    config.trunks.iter().map(trunk).collect()
+}
+
+/// Whose phones may register.
+pub fn agent_accounts(config: &Config) -> Vec<AgentAccount> {
+    let secret =
+        |agent: &config::AgentConfig| gateway_sip::auth::Secret::Plain(agent.secret.reveal().to_owned());
+    config.agents.iter().map(|agent| AgentAccount::new(&agent.user, secret(agent))).collect()
+}
+
+/// The address in SDP: the one for media, else the one for signalling, else the listener's own.
+pub fn media_address(config: &Config, sockets: &Sockets) -> IpAddr {
+    let listen = sockets.addresses().into_iter().map(|listen| match listen {
+        Listen::Udp(address) | Listen::Tcp(address) => address.ip(),
+    });
+    let own = listen.clone().find(|ip| !ip.is_unspecified());
+    let loopback = IpAddr::from([127, 0, 0, 1]);
+    config.media.external_address.or(config.sip.external_address).or(own).unwrap_or(loopback)
+}
+
+/// Where RTP sockets are bound: the written address when it is one of this machine's, else all of them.
+pub fn rtp_address(config: &Config, written: IpAddr) -> IpAddr {
+    let outside = config.media.external_address.or(config.sip.external_address).is_some();
+    if outside && std::net::UdpSocket::bind((written, 0)).is_err() {
+        return if written.is_ipv4() {
+            std::net::Ipv4Addr::UNSPECIFIED.into()
+        } else {
+            std::net::Ipv6Addr::UNSPECIFIED.into()
+        };
+    }
+    written
+}

@@ -1,0 +1,187 @@
+//! The one owner of the SIP endpoint: feeds it what the network brings, sends what it wants sent, and
+//! carries events to the call each belongs to. A loop that is boring to read; every decision is in
+//! `gateway-sip`.
+
+mod run;
+mod sockets;
+
+use std::net::IpAddr;
+use std::time::Instant;
+
+use gateway_sip::{AgentAccount, CallHandle, CommandError, Counts, IncomingInvite, TrunkConfig};
+use tokio::sync::{mpsc, oneshot};
+
+pub use run::start;
+pub use sockets::Sockets;
+
+/// An event of one leg, for the call it belongs to.
+#[derive(Debug)]
+pub enum LegEvent {
+    /// The ACK came.
+    Confirmed {
+        /// The answer, when the offer was ours.
+        sdp: Option<String>,
+    },
+    /// The phone rings.
+    Ringing,
+    /// The phone was picked up.
+    Answered {
+        /// The answer to our offer.
+        sdp: Option<String>,
+    },
+    /// The other side gave up before the answer, or hung up after it.
+    HungUp {
+        /// The Q.850 cause it gave.
+        q850: Option<u16>,
+    },
+    /// The phone refused or did not react.
+    Failed {
+        /// The final status; 408 when nothing came.
+        status: u16,
+    },
+    /// The leg died without a BYE.
+    Lost,
+    /// A re-INVITE or UPDATE.
+    Offer {
+        /// The offer; `None` asks for ours.
+        sdp: Option<String>,
+    },
+    /// An INFO request inside the call.
+    Info {
+        /// Its Content-Type.
+        content_type: String,
+        /// Its body.
+        body: Vec<u8>,
+    },
+}
+
+/// A ringing phone: its leg, what happens to it, where it registered from.
+pub type Invited = (CallHandle, LegEvents, Option<IpAddr>);
+
+/// Events of one leg.
+pub type LegEvents = mpsc::Receiver<LegEvent>;
+
+/// A new call and its events.
+#[derive(Debug)]
+pub struct Incoming {
+    /// Its handle.
+    pub call: CallHandle,
+    /// What the INVITE said.
+    pub invite: Box<IncomingInvite>,
+    /// What happens to it.
+    pub events: LegEvents,
+}
+
+/// A change of the agents' phones.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Presence {
+    /// An agent has a phone now.
+    Registered(String),
+    /// An agent's last phone is gone.
+    Unregistered(String),
+}
+
+/// An outgoing call to an agent's phone.
+#[derive(Default)]
+pub struct AgentInvitation {
+    /// The agent's user name.
+    pub user: String,
+    /// Shown beside the number.
+    pub caller_display: Option<String>,
+    /// The user part of From.
+    pub caller_user: String,
+    /// Our offer.
+    pub sdp: String,
+    /// More header fields.
+    pub headers: Vec<(String, String)>,
+}
+
+enum Command {
+    Answer { call: CallHandle, sdp: String, reply: oneshot::Sender<Result<(), CommandError>> },
+    Refuse { call: CallHandle, status: u16, retry_after: Option<u32> },
+    HangUp { call: CallHandle, reason: Option<String> },
+    AnswerOffer { call: CallHandle, sdp: String },
+    RefuseOffer { call: CallHandle, status: u16 },
+    Invite { invitation: Box<AgentInvitation>, reply: oneshot::Sender<Result<Invited, CommandError>> },
+    Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
+    Drain,
+    Counts(oneshot::Sender<Counts>),
+}
+
+/// How the rest of the gateway speaks to the switch.
+#[derive(Clone)]
+pub struct Switch {
+    commands: mpsc::Sender<Command>,
+}
+
+impl std::fmt::Debug for Switch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Switch")
+    }
+}
+
+impl Switch {
+    /// Answers a call with 200 and this description.
+    pub async fn answer(&self, call: CallHandle, sdp: String) -> Result<(), CommandError> {
+        let (reply, answered) = oneshot::channel();
+        self.send(Command::Answer { call, sdp, reply }).await;
+        answered.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+
+    /// Refuses a call that is not answered yet.
+    pub async fn refuse(&self, call: CallHandle, status: u16, retry_after: Option<u32>) {
+        self.send(Command::Refuse { call, status, retry_after }).await;
+    }
+
+    /// Ends a leg in whatever state it is.
+    pub async fn hang_up(&self, call: CallHandle, reason: Option<String>) {
+        self.send(Command::HangUp { call, reason }).await;
+    }
+
+    /// Accepts a re-INVITE.
+    pub async fn answer_offer(&self, call: CallHandle, sdp: String) {
+        self.send(Command::AnswerOffer { call, sdp }).await;
+    }
+
+    /// Refuses a re-INVITE; the call goes on as it was.
+    pub async fn refuse_offer(&self, call: CallHandle, status: u16) {
+        self.send(Command::RefuseOffer { call, status }).await;
+    }
+
+    /// Rings an agent's phone.
+    pub async fn invite(&self, invitation: AgentInvitation) -> Result<Invited, CommandError> {
+        let (reply, invited) = oneshot::channel();
+        self.send(Command::Invite { invitation: Box::new(invitation), reply }).await;
+        invited.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+
+    /// Takes over new trunks and agents; calls in progress go on.
+    pub async fn reload(&self, trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount>) {
+        self.send(Command::Reload { trunks, agents }).await;
+    }
+
+    /// Refuses new calls from now on.
+    pub async fn drain(&self) {
+        self.send(Command::Drain).await;
+    }
+
+    /// How much state the endpoint holds.
+    pub async fn counts(&self) -> Option<Counts> {
+        let (reply, counts) = oneshot::channel();
+        self.send(Command::Counts(reply)).await;
+        counts.await.ok()
+    }
+
+    async fn send(&self, command: Command) {
+        // The switch outlives every call; when it is gone, the process ends.
+        let _ = self.commands.send(command).await;
+    }
+}
+
+/// Waits until `deadline`; for ever when there is none.
+pub async fn wait_until(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => tokio::time::sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
