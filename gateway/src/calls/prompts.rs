@@ -104,3 +104,37 @@ fn own_file(folder: &Path, id: &str) -> anyhow::Result<Option<Vec<u8>>> {
     }
     Ok(None)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_shipped_prompt_is_speech_of_a_bearable_length() {
+        let prompts = Prompts::load(None).unwrap();
+        for (id, _) in SHIPPED {
+            let seconds = prompts.prompt(id).unwrap().duration().as_secs_f32();
+            assert!((1.0..20.0).contains(&seconds), "{id}: {seconds} s");
+        }
+        assert!(prompts.prompt("no_such_prompt").is_none());
+    }
+
+    #[test]
+    fn the_operators_own_file_replaces_the_shipped_one() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wav = gateway_media::wav::wav_header(32_000).to_vec();
+        wav.extend([0u8; 32_000]);
+        std::fs::write(folder.path().join("notice.wav"), wav).unwrap();
+        let (shipped, own) = (Prompts::load(None).unwrap(), Prompts::load(Some(folder.path())).unwrap());
+        assert_ne!(own.version("notice"), shipped.version("notice"));
+        assert_eq!(own.version("waiting"), shipped.version("waiting"));
+        assert_eq!(own.prompt("notice").unwrap().duration().as_millis(), 1_000);
+    }
+
+    #[test]
+    fn a_file_that_is_no_sound_is_a_fault_and_not_silence() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("notice.ogg"), "not a sound").unwrap();
+        assert!(Prompts::load(Some(folder.path())).is_err());
+    }
+}
