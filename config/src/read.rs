@@ -3,10 +3,11 @@
 //! serde stops at the first error. So the culprit is noted and taken out of the tree, and the tree is read
 //! again, until it reads or until the culprit cannot be taken out.
 
+use channels::config::nearest;
 use serde::de::DeserializeOwned;
 use toml::Value;
 
-use crate::fault::{Fault, nearest};
+use crate::fault::Fault;
 use crate::layers::Layers;
 
 /// Rounds before giving up; each takes one fault out.

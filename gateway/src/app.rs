@@ -6,6 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
+use arc_swap::ArcSwap;
 use blacklist::Lists;
 use channels::Channels;
 use config::{Config, Listen};
@@ -19,7 +20,7 @@ use crate::calls::hub::Hub;
 use crate::calls::ports::PortPool;
 use crate::calls::prompts::Prompts;
 use crate::calls::recording::Recorder;
-use crate::calls::{Calls, Ending, Live, Parts, accept, number_context, transcribe};
+use crate::calls::{Calls, Counters, Ending, Live, accept, number_context, transcribe};
 use crate::desk::RunningDesk;
 use crate::http::{self, Checks};
 use crate::intake::Middle;
@@ -155,7 +156,7 @@ impl App {
             switch::start(self.sockets, endpoint, rand::random());
         let live = Live::new(&self.config);
         let hub = Hub::start(live.call.clone(), presence);
-        let calls = Calls::new(Parts {
+        let calls = Arc::new(Calls {
             switch: switch.clone(),
             hub: hub.clone(),
             middle: middle.clone(),
@@ -164,10 +165,11 @@ impl App {
             prompts: self.prompts,
             recorder: self.recorder,
             media: self.config.media.clone(),
-            live,
+            live: ArcSwap::from_pointee(live),
             speech_ready: speech_ready.clone(),
             speech_wanted,
             ending: ending_receiver.clone(),
+            counters: Counters::default(),
         });
 
         let dispatcher = Dispatcher::start(&self.outbox, self.routes);

@@ -54,8 +54,8 @@ pub struct Calls {
     pub speech_wanted: bool,
     /// Raised when the process ends.
     pub ending: watch::Receiver<Ending>,
-    next_call: AtomicU64,
-    active: AtomicUsize,
+    /// Numbers and counts them.
+    pub counters: Counters,
 }
 
 /// How near the end is.
@@ -108,67 +108,26 @@ pub fn number_context(config: &Config) -> NumberContext {
     }
 }
 
-/// The parts a [`Calls`] is made of.
-pub struct Parts {
-    /// See [`Calls`].
-    pub switch: Switch,
-    /// See [`Calls`].
-    pub hub: hub::Hub,
-    /// See [`Calls`].
-    pub middle: Middle,
-    /// See [`Calls`].
-    pub ports: ports::PortPool,
-    /// See [`Calls`].
-    pub media_address: IpAddr,
-    /// See [`Calls`].
-    pub prompts: prompts::Prompts,
-    /// See [`Calls`].
-    pub recorder: recording::Recorder,
-    /// See [`Calls`].
-    pub media: MediaConfig,
-    /// See [`Calls`].
-    pub live: Live,
-    /// See [`Calls`].
-    pub speech_ready: watch::Receiver<bool>,
-    /// See [`Calls`].
-    pub speech_wanted: bool,
-    /// See [`Calls`].
-    pub ending: watch::Receiver<Ending>,
+/// Counts calls; starts at nothing.
+#[derive(Debug, Default)]
+pub struct Counters {
+    last_call: AtomicU64,
+    active: AtomicUsize,
 }
 
 impl Calls {
-    /// Puts the parts together.
-    pub fn new(parts: Parts) -> Arc<Self> {
-        Arc::new(Self {
-            switch: parts.switch,
-            hub: parts.hub,
-            middle: parts.middle,
-            ports: parts.ports,
-            media_address: parts.media_address,
-            prompts: parts.prompts,
-            recorder: parts.recorder,
-            media: parts.media,
-            live: ArcSwap::from_pointee(parts.live),
-            speech_ready: parts.speech_ready,
-            speech_wanted: parts.speech_wanted,
-            ending: parts.ending,
-            next_call: AtomicU64::new(1),
-            active: AtomicUsize::new(0),
-        })
-    }
-
     /// Calls in progress.
     pub fn active(&self) -> usize {
-        self.active.load(Ordering::Relaxed)
+        self.counters.active.load(Ordering::Relaxed)
     }
 
     fn next_call_id(&self) -> CallId {
-        CallId(self.next_call.fetch_add(1, Ordering::Relaxed))
+        CallId(self.counters.last_call.fetch_add(1, Ordering::Relaxed) + 1)
     }
 
     /// Counts a call until the guard goes.
     fn count(self: &Arc<Self>) -> Counted {
-        let now = self.active.fetch_add(1, Ordering::Relaxed) + 1;
+        let now = self.counters.active.fetch_add(1, Ordering::Relaxed) + 1;
         metrics::gauge!("jiesu_calls_active").set(now as f64);
         Counted(self.clone())
     }
@@ -178,7 +137,7 @@ struct Counted(Arc<Calls>);
 
 impl Drop for Counted {
     fn drop(&mut self) {
-        let now = self.0.active.fetch_sub(1, Ordering::Relaxed) - 1;
+        let now = self.0.counters.active.fetch_sub(1, Ordering::Relaxed) - 1;
         metrics::gauge!("jiesu_calls_active").set(now as f64);
     }
 }
