@@ -4,7 +4,7 @@
 
 mod support;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::path::Path;
 use std::sync::{Arc, Mutex};
 
@@ -95,6 +95,18 @@ impl Life {
     }
 }
 
+/// Adds to what the moody sink will do. At most three failures wait at once: the back-off is real time and
+/// doubles with each in a row, and what is tested here is order and number, not patience.
+fn behave(script: &mut VecDeque<Behaviour>, more: &[Behaviour]) {
+    const MOST_FAILURES: usize = 3;
+    for &next in more {
+        let takes = |behaviour: &Behaviour| matches!(behaviour, Behaviour::Take(_));
+        if takes(&next) || script.iter().filter(|waiting| !takes(waiting)).count() < MOST_FAILURES {
+            script.push_back(next);
+        }
+    }
+}
+
 async fn act(life: &Life, model: &mut Model, moody: &Arc<Mutex<Memory>>, step: usize, action: &Action) {
     let outbox = &life.outbox;
     match action {
@@ -154,7 +166,7 @@ async fn act(life: &Life, model: &mut Model, moody: &Arc<Mutex<Memory>>, step: u
                 }
             }
         }
-        Action::Behave(script) => moody.lock().unwrap().script.extend(script),
+        Action::Behave(script) => behave(&mut moody.lock().unwrap().script, script),
         Action::Poison => {
             let poison = record("voice", "毒");
             let id = format!("{}.1", poison.record_id);
