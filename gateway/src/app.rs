@@ -152,8 +152,7 @@ impl App {
         let endpoint = settings::endpoint_config(&self.config, &self.sockets);
         let media_address = settings::media_address(&self.config, &self.sockets);
         let rtp_address = settings::rtp_address(&self.config, media_address);
-        let (switch, incoming, presence, _switch_task) =
-            switch::start(self.sockets, endpoint, rand::random());
+        let (switch, incoming, presence) = switch::start(self.sockets, endpoint, rand::random());
         let live = Live::new(&self.config);
         let hub = Hub::start(live.call.clone(), presence);
         let calls = Arc::new(Calls {

@@ -3,7 +3,7 @@
 
 use config::TrunkConfig;
 use gateway_sip::IncomingInvite;
-use gateway_sip::identity::{DivertReason, DivertSource, IdentityTrust, Uri, diversions, first_diverting};
+use gateway_sip::identity::{DivertSource, IdentityTrust, Uri, diversions, first_diverting};
 use record::{
     Caller, Diversion, DiversionSource, Number, NumberContext, Presentation, Trust,
     number::{is_withheld, normalise},
@@ -77,7 +77,7 @@ pub fn dialled(invite: &IncomingInvite, trunk: Option<&TrunkConfig>) -> Dialled 
         .into_iter()
         .map(|step| Diversion {
             number: step.user.filter(|_| !step.restricted),
-            reason: reason(step.reason).to_owned(),
+            reason: step.reason.as_str().to_owned(),
             counter: step.counter.map(i64::from),
             source: match step.source {
                 DivertSource::HistoryInfo => DiversionSource::HistoryInfo,
@@ -86,10 +86,6 @@ pub fn dialled(invite: &IncomingInvite, trunk: Option<&TrunkConfig>) -> Dialled 
         })
         .collect();
     Dialled { number, legacy_line, diversion }
-}
-
-fn reason(reason: DivertReason) -> &'static str {
-    reason.as_str()
 }
 
 #[cfg(test)]

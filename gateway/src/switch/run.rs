@@ -30,7 +30,7 @@ pub fn start(
     sockets: Sockets,
     config: EndpointConfig,
     seed: [u8; 32],
-) -> (Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>, tokio::task::JoinHandle<()>) {
+) -> (Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>) {
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVAL_QUEUE);
     let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (incoming, incoming_receiver) = mpsc::channel(COMMAND_QUEUE);
@@ -53,8 +53,8 @@ pub fn start(
         incoming,
         presence,
     };
-    let task = tokio::spawn(run.run(arrivals, command_receiver));
-    (Switch { commands }, incoming_receiver, presence_receiver, task)
+    tokio::spawn(run.run(arrivals, command_receiver));
+    (Switch { commands }, incoming_receiver, presence_receiver)
 }
 
 /// Our end of a stream; dropping it closes the stream.
