@@ -20,6 +20,10 @@ pub enum Transport {
     Tcp,
     /// A stream in TLS; the caller does the TLS.
     Tls,
+    /// WebSocket messages, one SIP message each (RFC 7118); the caller does the WebSocket.
+    Ws,
+    /// The same in TLS.
+    Wss,
 }
 
 impl Transport {
@@ -29,6 +33,8 @@ impl Transport {
             Self::Udp => "UDP",
             Self::Tcp => "TCP",
             Self::Tls => "TLS",
+            Self::Ws => "WS",
+            Self::Wss => "WSS",
         }
     }
 
@@ -37,11 +43,40 @@ impl Transport {
         self != Self::Udp
     }
 
+    /// Whether messages come whole, so that nothing has to be cut out of a stream (RFC 7118 §4.2).
+    pub(crate) fn keeps_boundaries(self) -> bool {
+        matches!(self, Self::Udp | Self::Ws | Self::Wss)
+    }
+
+    /// Whether we may open a connection of this kind. A browser cannot be called: only its own connection,
+    /// its flow, leads to it (RFC 7118 §5.2).
+    pub(crate) fn can_connect(self) -> bool {
+        matches!(self, Self::Tcp | Self::Tls)
+    }
+
+    /// The port of a URI that writes none (RFC 3261 §19.1.2, RFC 7118 §5.3).
+    pub fn default_port(self) -> u16 {
+        match self {
+            Self::Udp | Self::Tcp => 5060,
+            Self::Tls => 5061,
+            Self::Ws => 80,
+            Self::Wss => 443,
+        }
+    }
+
+    /// What a URI's `transport` parameter says, case ignored; `None` for one we do not know.
+    pub fn of_parameter(text: &str) -> Option<Self> {
+        let known = [("udp", Self::Udp), ("tcp", Self::Tcp), ("tls", Self::Tls), ("ws", Self::Ws)];
+        known.into_iter().find(|(name, _)| name.eq_ignore_ascii_case(text)).map(|(_, transport)| transport)
+    }
+
     pub(crate) fn uri_parameter(self) -> &'static str {
         match self {
             Self::Udp => "",
             Self::Tcp => ";transport=tcp",
             Self::Tls => ";transport=tls",
+            // RFC 7118 §5.2.4: the parameter is the same with and without TLS.
+            Self::Ws | Self::Wss => ";transport=ws",
         }
     }
 }
@@ -201,5 +236,11 @@ impl EndpointConfig {
     pub(crate) fn local(&self, transport: Transport, at: Option<SocketAddr>) -> Option<&LocalAddress> {
         let mut same = self.local.iter().filter(|local| local.transport == transport);
         same.clone().find(|local| Some(local.listen) == at).or_else(|| same.next())
+    }
+
+    /// The listener of that kind that can speak to `remote`: of the same family.
+    pub(crate) fn local_towards(&self, transport: Transport, remote: SocketAddr) -> Option<&LocalAddress> {
+        let mut same = self.local.iter().filter(|local| local.transport == transport);
+        same.find(|local| local.listen.is_ipv4() == remote.is_ipv4())
     }
 }

@@ -148,4 +148,6 @@ pub(crate) struct Call {
     pub(crate) our_offer: Option<u64>,
     pub(crate) limit: Option<TimerKey>,
     pub(crate) orphan: Option<TimerKey>,
+    /// The address we called, where that is not an agent's phone: it may speak inside the call.
+    pub(crate) peer: Option<IpAddr>,
 }

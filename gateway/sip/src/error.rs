@@ -12,6 +12,12 @@ pub enum CommandError {
     /// No phone of that agent is registered.
     #[error("no phone of this agent is registered")]
     NotRegistered,
+    /// The trunk is not configured, or has no gateway to call through.
+    #[error("there is no gateway to call through")]
+    NoGateway,
+    /// The target's URI is no SIP address with a literal host.
+    #[error("the target is no address that can be called")]
+    BadTarget,
     /// As many calls as the configuration allows.
     #[error("the limit of calls is reached")]
     TooManyCalls,

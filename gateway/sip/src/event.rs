@@ -46,8 +46,10 @@ pub enum Input<'a> {
         local: SocketAddr,
         /// Their end.
         remote: SocketAddr,
+        /// What kind of stream it is.
+        transport: Transport,
     },
-    /// Bytes came, in any portions.
+    /// Bytes came, in any portions; on `Ws` and `Wss` each is one whole WebSocket message.
     StreamBytes {
         /// Which connection.
         connection: ConnectionId,
@@ -307,15 +309,55 @@ impl fmt::Debug for IncomingInvite {
     }
 }
 
-/// An outgoing call to an agent's phone.
+/// Whom to call. `Debug` shows no number and no user.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub enum Target<'a> {
+    /// The newest phone that registered as this agent.
+    Agent(&'a str),
+    /// A number, through the gateways of a trunk.
+    Trunk {
+        /// The trunk's name.
+        trunk: &'a str,
+        /// The number, in international form (`+86…`) or as it is to be dialled.
+        number: &'a str,
+    },
+    /// A phone that registers nowhere, at a fixed address: `sip:user@192.0.2.7:5060;transport=tcp`. The host
+    /// must be a literal address; without a transport it is UDP.
+    Phone {
+        /// Its URI.
+        uri: &'a str,
+    },
+}
+
+impl Default for Target<'_> {
+    fn default() -> Self {
+        Self::Agent("")
+    }
+}
+
+impl fmt::Debug for Target<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Agent(_) => f.write_str("Agent(…)"),
+            Self::Trunk { trunk, .. } => write!(f, "Trunk({trunk}, …)"),
+            Self::Phone { .. } => f.write_str("Phone(…)"),
+        }
+    }
+}
+
+/// An outgoing call.
 #[derive(Clone, Copy, Default)]
 pub struct Invitation<'a> {
-    /// The agent's user name.
-    pub user: &'a str,
+    /// Whom to call.
+    pub target: Target<'a>,
     /// Shown on the phone beside the number.
     pub caller_display: Option<&'a str>,
     /// The caller's number (or `anonymous`): the user part of From.
     pub caller_user: &'a str,
+    /// The called side must not learn who calls (RFC 3323): From says `anonymous`, and `Privacy: id` is asked.
+    pub privacy: bool,
+    /// The value of a Replaces header (RFC 3891): the call that this one takes the place of.
+    pub replaces: Option<&'a str>,
     /// Our offer.
     pub sdp: &'a str,
     /// More header fields, such as Call-Info.
@@ -324,7 +366,7 @@ pub struct Invitation<'a> {
 
 impl fmt::Debug for Invitation<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("Invitation(…)")
+        write!(f, "Invitation({:?})", self.target)
     }
 }
 

@@ -57,5 +57,5 @@ pub use endpoint::Endpoint;
 pub use error::CommandError;
 pub use event::{
     BindingView, CallHandle, Cause, ConnectionId, Counts, Event, IncomingInvite, Input, Invitation, Path,
-    Transmit,
+    Target, Transmit,
 };

@@ -25,7 +25,7 @@ pub(crate) struct Source {
     pub(crate) trunk: Option<String>,
     /// Whether the source lies in an agents' network.
     pub(crate) agent: bool,
-    /// The other end of a connection we asked for: it may speak inside its calls.
+    /// The other end of a call or of a connection that we asked for: it may speak inside its calls.
     pub(crate) called_by_us: bool,
 }
 

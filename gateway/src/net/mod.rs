@@ -5,7 +5,7 @@ pub mod udp;
 
 use std::net::SocketAddr;
 
-use gateway_sip::ConnectionId;
+use gateway_sip::{ConnectionId, Transport};
 use tokio::sync::mpsc;
 
 /// What the network brings to the switch.
@@ -28,6 +28,8 @@ pub enum Arrival {
         local: SocketAddr,
         /// Their end.
         remote: SocketAddr,
+        /// What kind of stream it is.
+        transport: Transport,
         /// What is sent here is written to it; dropping it closes the stream.
         writer: mpsc::Sender<Vec<u8>>,
     },

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use gateway_sip::ConnectionId;
+use gateway_sip::{ConnectionId, Transport};
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
@@ -48,11 +48,13 @@ async fn serve(
     connection: ConnectionId,
     arrivals: mpsc::Sender<Arrival>,
 ) {
+    let transport = Transport::Tcp;
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
     let (mut reader, mut writer) = stream.into_split();
     let (sender, mut outgoing) = mpsc::channel::<Vec<u8>>(WRITE_QUEUE);
-    if arrivals.send(Arrival::Opened { connection, local, remote, writer: sender }).await.is_err() {
+    if arrivals.send(Arrival::Opened { connection, local, remote, transport, writer: sender }).await.is_err()
+    {
         return;
     }
     // The writer ends when the switch drops its sender: that is how a connection is closed from our side.

@@ -8,7 +8,7 @@ mod sockets;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use gateway_sip::{AgentAccount, CallHandle, CommandError, Counts, IncomingInvite, TrunkConfig};
+use gateway_sip::{AgentAccount, CallHandle, CommandError, Counts, IncomingInvite, Target, TrunkConfig};
 use tokio::sync::{mpsc, oneshot};
 
 pub use run::start;
@@ -55,7 +55,7 @@ pub enum LegEvent {
     },
 }
 
-/// A ringing phone: its leg, what happens to it, where it registered from.
+/// A ringing phone: its leg, what happens to it, where it is.
 pub type Invited = (CallHandle, LegEvents, Option<IpAddr>);
 
 /// Events of one leg.
@@ -81,11 +81,50 @@ pub enum Presence {
     Unregistered(String),
 }
 
-/// An outgoing call to an agent's phone.
+/// Whom to call.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Callee {
+    /// The phone of an agent.
+    Agent(String),
+    /// A number, through a trunk.
+    Trunk {
+        /// The trunk's name.
+        trunk: String,
+        /// The number.
+        number: record::Pii<String>,
+    },
+    /// A phone at a fixed SIP address that registers nowhere.
+    Phone {
+        /// Its URI.
+        uri: String,
+    },
+}
+
+impl Default for Callee {
+    fn default() -> Self {
+        Self::Agent(String::new())
+    }
+}
+
+impl Callee {
+    fn target(&self) -> Target<'_> {
+        match self {
+            Self::Agent(user) => Target::Agent(user),
+            Self::Trunk { trunk, number } => Target::Trunk { trunk, number: number.reveal() },
+            Self::Phone { uri } => Target::Phone { uri },
+        }
+    }
+}
+
+/// An outgoing call.
 #[derive(Default)]
-pub struct AgentInvitation {
-    /// The agent's user name.
-    pub user: String,
+pub struct OutgoingCall {
+    /// Whom to call.
+    pub callee: Callee,
+    /// The called side must not learn who calls.
+    pub privacy: bool,
+    /// The value of a Replaces header.
+    pub replaces: Option<String>,
     /// Shown beside the number.
     pub caller_display: Option<String>,
     /// The user part of From.
@@ -102,7 +141,7 @@ enum Command {
     HangUp { call: CallHandle, reason: Option<String> },
     AnswerOffer { call: CallHandle, sdp: String },
     RefuseOffer { call: CallHandle, status: u16 },
-    Invite { invitation: Box<AgentInvitation>, reply: oneshot::Sender<Result<Invited, CommandError>> },
+    Invite { invitation: Box<OutgoingCall>, reply: oneshot::Sender<Result<Invited, CommandError>> },
     Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
     Drain,
     Counts(oneshot::Sender<Counts>),
@@ -148,8 +187,8 @@ impl Switch {
         self.send(Command::RefuseOffer { call, status }).await;
     }
 
-    /// Rings an agent's phone.
-    pub async fn invite(&self, invitation: AgentInvitation) -> Result<Invited, CommandError> {
+    /// Calls an agent's phone, a number through a trunk, or a fixed address.
+    pub async fn invite(&self, invitation: OutgoingCall) -> Result<Invited, CommandError> {
         let (reply, invited) = oneshot::channel();
         self.send(Command::Invite { invitation: Box::new(invitation), reply }).await;
         invited.await.unwrap_or(Err(CommandError::NoSuchCall))

@@ -59,7 +59,6 @@ pub fn start(
 
 /// Our end of a stream; dropping it closes the stream.
 struct StreamEnd {
-    remote: SocketAddr,
     writer: mpsc::Sender<Vec<u8>>,
 }
 
@@ -112,9 +111,9 @@ impl Run {
             Arrival::Datagram { local, remote, bytes } => {
                 self.endpoint.handle_input(now, Input::Datagram { local, remote, bytes: &bytes });
             }
-            Arrival::Opened { connection, local, remote, writer } => {
-                self.streams.insert(connection, StreamEnd { remote, writer });
-                self.endpoint.handle_input(now, Input::StreamOpened { connection, local, remote });
+            Arrival::Opened { connection, local, remote, transport, writer } => {
+                self.streams.insert(connection, StreamEnd { writer });
+                self.endpoint.handle_input(now, Input::StreamOpened { connection, local, remote, transport });
             }
             Arrival::Bytes { connection, bytes } => {
                 self.endpoint.handle_input(now, Input::StreamBytes { connection, bytes: &bytes });
@@ -140,18 +139,19 @@ impl Run {
             Command::AnswerOffer { call, sdp } => self.endpoint.answer_offer(now, call, &sdp),
             Command::RefuseOffer { call, status } => self.endpoint.refuse_offer(now, call, status),
             Command::Invite { invitation, reply } => {
-                let made = self.endpoint.invite_agent(
+                let made = self.endpoint.invite(
                     now,
                     Invitation {
-                        user: &invitation.user,
+                        target: invitation.callee.target(),
                         caller_display: invitation.caller_display.as_deref(),
                         caller_user: &invitation.caller_user,
+                        privacy: invitation.privacy,
+                        replaces: invitation.replaces.as_deref(),
                         sdp: &invitation.sdp,
                         headers: &invitation.headers,
                     },
                 );
-                let host = self.host_of(&invitation.user);
-                let made = made.map(|call| (call, self.open_leg(call), host));
+                let made = made.map(|call| (call, self.open_leg(call), self.host_of(call)));
                 let _ = reply.send(made);
             }
             Command::Reload { trunks, agents } => {
@@ -166,13 +166,9 @@ impl Run {
         self.drain();
     }
 
-    /// Where an agent's phone registered from.
-    fn host_of(&self, user: &str) -> Option<IpAddr> {
-        let path = self.endpoint.bindings().find(|binding| binding.user == user)?.path;
-        match path {
-            Path::Udp { remote, .. } => Some(remote.ip()),
-            Path::Stream { connection } => self.streams.get(&connection).map(|stream| stream.remote.ip()),
-        }
+    /// Where the far end of a call is.
+    fn host_of(&self, call: CallHandle) -> Option<IpAddr> {
+        self.endpoint.remote_of(call).map(|remote| remote.ip())
     }
 
     fn open_leg(&mut self, call: CallHandle) -> LegEvents {

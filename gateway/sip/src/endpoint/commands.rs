@@ -73,15 +73,12 @@ impl Endpoint {
         self.forget(call);
     }
 
-    /// Rings the newest phone registered for an agent. `Ringing`, then `Answered` or `Failed`.
+    /// Calls an agent's phone, a number through a trunk, or a fixed address. `Ringing`, then `Answered` or
+    /// `Failed`.
     ///
     /// # Errors
-    /// `NotRegistered`, `TooManyCalls`, `BadHeader`, `NoLocalAddress`.
-    pub fn invite_agent(
-        &mut self,
-        now: Instant,
-        invitation: Invitation<'_>,
-    ) -> Result<CallHandle, CommandError> {
+    /// `NotRegistered`, `NoGateway`, `BadTarget`, `TooManyCalls`, `BadHeader`, `NoLocalAddress`.
+    pub fn invite(&mut self, now: Instant, invitation: Invitation<'_>) -> Result<CallHandle, CommandError> {
         self.start_invitation(now, invitation)
     }
 

@@ -8,7 +8,6 @@ use std::{net::SocketAddr, time::Instant};
 use super::{Endpoint, answer};
 use crate::{
     body,
-    config::Transport,
     dialog::{OpenOffer, Phase},
     event::{CallHandle, Cause, Event, Path},
     fields::SipUri,
@@ -196,17 +195,14 @@ impl Endpoint {
                 if let Some(user) = dialog.agent.clone() {
                     return self.registrar.newest(&user).map(|binding| binding.path);
                 }
+                if !transport.can_connect() {
+                    // A browser's flow is gone: nothing leads there (RFC 7118 §5.2).
+                    return None;
+                }
                 let path = self.connect(now, next?, transport);
                 self.move_call(call, path);
                 Some(path)
             }
         }
-    }
-
-    /// Asks the caller for a connection; what is sent along it is held until it stands.
-    fn connect(&mut self, now: Instant, remote: SocketAddr, transport: Transport) -> Path {
-        let connection = self.begin_connection(now, remote, transport);
-        self.emit(Event::Connect { connection, remote, transport });
-        Path::Stream { connection }
     }
 }

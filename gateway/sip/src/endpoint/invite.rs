@@ -73,6 +73,7 @@ impl Endpoint {
                 our_offer: None,
                 limit: Some(limit),
                 orphan: None,
+                peer: None,
             },
         );
         self.respond_status(now, server, 100, None, &[]);

@@ -12,18 +12,19 @@ mod invite;
 mod outgoing;
 mod register;
 mod requests;
+mod route;
 mod server;
 mod streams;
 mod timeouts;
 
 use std::{
     collections::{HashMap, VecDeque},
-    net::IpAddr,
+    net::{IpAddr, SocketAddr},
     time::Instant,
 };
 
 use crate::{
-    config::{AgentAccount, EndpointConfig, TrunkConfig},
+    config::{AgentAccount, EndpointConfig, Transport, TrunkConfig},
     dialog::{Call, DialogKey},
     event::{BindingView, CallHandle, Cause, ConnectionId, Counts, Event, Input, Path, Transmit},
     registrar::Registrar,
@@ -52,6 +53,10 @@ pub struct Endpoint {
     unacked: HashMap<IpAddr, usize>,
     unacked_total: usize,
     connections: HashMap<ConnectionId, Connection>,
+    /// The connections we asked for, for using them again.
+    flows: HashMap<(Transport, SocketAddr), ConnectionId>,
+    /// How many calls of ours go to an address: it may speak inside them, whatever network it is in.
+    called: HashMap<IpAddr, usize>,
     registrar: Registrar,
     draining: bool,
     transmits: VecDeque<Transmit>,
@@ -80,6 +85,8 @@ impl Endpoint {
             unacked: HashMap::new(),
             unacked_total: 0,
             connections: HashMap::new(),
+            flows: HashMap::new(),
+            called: HashMap::new(),
             registrar,
             draining: false,
             transmits: VecDeque::new(),
@@ -93,8 +100,8 @@ impl Endpoint {
         self.epoch.get_or_insert(now);
         match input {
             Input::Datagram { local, remote, bytes } => self.on_datagram(now, local, remote, bytes),
-            Input::StreamOpened { connection, local, remote } => {
-                self.on_stream_opened(connection, local, remote)
+            Input::StreamOpened { connection, local, remote, transport } => {
+                self.on_stream_opened(connection, local, remote, transport)
             }
             Input::StreamBytes { connection, bytes } => self.on_stream_bytes(now, connection, bytes),
             Input::StreamClosed { connection } => self.on_stream_closed(now, connection),
@@ -127,6 +134,14 @@ impl Endpoint {
     /// The registered phones, newest of each agent last.
     pub fn bindings(&self) -> impl Iterator<Item = BindingView<'_>> {
         self.registrar.bindings()
+    }
+
+    /// The address at the far end of a call: where media may be expected from.
+    pub fn remote_of(&self, call: CallHandle) -> Option<SocketAddr> {
+        match self.calls.get(&call)?.dialog.path {
+            Path::Udp { remote, .. } => Some(remote),
+            Path::Stream { connection } => self.connections.get(&connection).map(|stream| stream.remote),
+        }
     }
 
     /// New accounts from now on; phones of accounts that are gone or whose secret changed are unregistered.
@@ -199,6 +214,9 @@ impl Endpoint {
         let Some(call) = self.calls.remove(&handle) else { return };
         self.dialogs.remove(&call.dialog.key);
         self.untie(call.dialog.path, Tie::Call(handle));
+        if let Some(peer) = call.peer {
+            self.count_called(peer, false);
+        }
         for timer in [call.limit, call.orphan] {
             self.timers.cancel(timer);
         }
@@ -212,6 +230,14 @@ impl Endpoint {
         }
         if let crate::dialog::Phase::Incoming { refresh, .. } = call.phase {
             self.timers.cancel(refresh);
+        }
+    }
+
+    fn count_called(&mut self, peer: IpAddr, more: bool) {
+        let count = self.called.entry(peer).or_default();
+        *count = if more { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            self.called.remove(&peer);
         }
     }
 

@@ -1,11 +1,11 @@
-//! Calls to agents' phones, and our own re-INVITEs: what the answers do to the call.
+//! Calls of ours (where to: `route.rs`), and our own re-INVITEs: what the answers do to the call.
 //!
 //! CANCEL goes out only after a 1xx; a 2xx that comes after it is acknowledged and ended; a 2xx of another fork
 //! as well. [RFC 3261 §9.1](https://www.rfc-editor.org/rfc/rfc3261#section-9.1), §13.2.2.
 
 use std::time::Instant;
 
-use super::{Endpoint, streams::Tie};
+use super::{Endpoint, route::Route, streams::Tie};
 use crate::{
     body,
     config::Transport,
@@ -27,41 +27,44 @@ impl Endpoint {
     ) -> Result<CallHandle, CommandError> {
         let sound =
             |(name, value): &(String, String)| fields::is_token(name) && !value.contains(['\r', '\n', '\0']);
-        if !invitation.headers.iter().all(sound) {
+        let breaks = |value: &str| value.contains(['\r', '\n', '\0']);
+        if !invitation.headers.iter().all(sound) || invitation.replaces.is_some_and(breaks) {
             return Err(CommandError::BadHeader);
         }
         if self.calls.len() >= self.config.max_calls {
             return Err(CommandError::TooManyCalls);
         }
-        let binding = self.registrar.newest(invitation.user).ok_or(CommandError::NotRegistered)?;
-        let (path, target) = (binding.path, binding.contact.clone());
-        let (transport, at) = self.path_transport(path).ok_or(CommandError::NotRegistered)?;
+        let Route { path, transport, uri, to, agent, peer } = self.route(now, invitation.target)?;
+        let at = self.path_transport(path).and_then(|(_, at)| at);
         let via = self.new_via(path).ok_or(CommandError::NoLocalAddress)?;
         let host = self.config.local(transport, at).ok_or(CommandError::NoLocalAddress)?.advertised();
         let (call_id, local_tag) = (self.tokens.next(), self.tokens.next());
         let realm = self.config.realm.clone();
-        let display =
-            invitation.caller_display.map(|name| format!("{} ", fields::quote(name))).unwrap_or_default();
         let dialog = Dialog {
             key: DialogKey { call_id: format!("{call_id}@{realm}"), local_tag: local_tag.clone() },
             remote_tag: None,
-            local: format!(
-                "{display}<sip:{}@{realm}>;tag={local_tag}",
-                fields::escape_user(invitation.caller_user)
-            ),
-            remote: format!("<sip:{}@{realm}>", fields::escape_user(invitation.user)),
-            remote_target: target,
+            local: format!("{};tag={local_tag}", caller_address(&invitation, &realm)),
+            remote: format!("<{to}>"),
+            remote_target: uri,
             routes: Vec::new(),
             local_cseq: 1,
             remote_cseq: None,
             path,
             transport,
             contact: format!("<sip:{host}{}>", transport.uri_parameter()),
-            follow_path: true,
-            agent: Some(invitation.user.to_owned()),
+            // A phone's flow is the only way to it; who is called at an address says where it listens.
+            follow_path: agent.is_some(),
+            agent,
         };
         let mut request = dialog.request(Method::Invite, 1, via, &self.config.user_agent);
         push_offer(&mut request, &dialog.contact, invitation.sdp);
+        if invitation.privacy {
+            request.push("Privacy", "id");
+        }
+        if let Some(replaces) = invitation.replaces {
+            request.push("Require", "replaces");
+            request.push("Replaces", replaces);
+        }
         for (name, value) in invitation.headers {
             request.push(name.clone(), value.clone());
         }
@@ -71,6 +74,10 @@ impl Endpoint {
             .ok_or(CommandError::NoLocalAddress)?;
         let limit = self.timers.set(now + self.config.timers.setup_limit, Timer::SetupLimit(call));
         self.tie(path, Tie::Call(call));
+        let peer = peer.map(|peer| peer.ip().to_canonical());
+        if let Some(peer) = peer {
+            self.count_called(peer, true);
+        }
         self.dialogs.insert(dialog.key.clone(), call);
         let phase = Phase::Calling { client, provisional: false, cancel_wanted: false, cancel_sent: false };
         self.calls.insert(
@@ -84,6 +91,7 @@ impl Endpoint {
                 our_offer: None,
                 limit: Some(limit),
                 orphan: None,
+                peer,
             },
         );
         Ok(call)
@@ -244,6 +252,16 @@ impl Endpoint {
         }
         self.emit(Event::OfferRefused { call, status });
     }
+}
+
+/// From, without its tag. Who asks for privacy is `anonymous` (RFC 3323 §4.1.1.3).
+fn caller_address(invitation: &Invitation<'_>, realm: &str) -> String {
+    if invitation.privacy {
+        return "\"Anonymous\" <sip:anonymous@anonymous.invalid>".to_owned();
+    }
+    let display =
+        invitation.caller_display.map(|name| format!("{} ", fields::quote(name))).unwrap_or_default();
+    format!("{display}<sip:{}@{realm}>", fields::escape_user(invitation.caller_user))
 }
 
 fn push_offer(request: &mut Message, contact: &str, sdp: &str) {

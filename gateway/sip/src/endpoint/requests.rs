@@ -25,7 +25,7 @@ impl Endpoint {
             transport: Transport::Udp,
             trunk: self.config.trunk(remote.ip()).map(|trunk| trunk.name.clone()),
             agent: self.config.is_agent_network(remote.ip()),
-            called_by_us: false,
+            called_by_us: self.called.contains_key(&remote.ip().to_canonical()),
         };
         self.on_message(now, &source, bytes);
     }

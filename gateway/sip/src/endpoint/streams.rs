@@ -26,7 +26,7 @@ pub(super) struct Connection {
     pub(super) transport: Transport,
     /// `None` until it is open.
     pub(super) local: Option<SocketAddr>,
-    remote: SocketAddr,
+    pub(super) remote: SocketAddr,
     framer: Framer,
     held: Vec<Vec<u8>>,
     give_up: Option<TimerKey>,
@@ -57,12 +57,19 @@ impl Connection {
 }
 
 impl Endpoint {
-    pub(super) fn begin_connection(
-        &mut self,
-        now: Instant,
-        remote: SocketAddr,
-        transport: Transport,
-    ) -> ConnectionId {
+    /// A connection to that address: one we asked for before, or one asked for now, along which what is sent
+    /// is held until it stands.
+    pub(super) fn connect(&mut self, now: Instant, remote: SocketAddr, transport: Transport) -> Path {
+        if let Some(connection) = self.flows.get(&(transport, remote)) {
+            return Path::Stream { connection: *connection };
+        }
+        let connection = self.begin_connection(now, remote, transport);
+        self.flows.insert((transport, remote), connection);
+        self.emit(Event::Connect { connection, remote, transport });
+        Path::Stream { connection }
+    }
+
+    fn begin_connection(&mut self, now: Instant, remote: SocketAddr, transport: Transport) -> ConnectionId {
         let connection = ConnectionId(OWN | self.fresh_id());
         let framer = Framer::new(self.config.max_message_bytes);
         let give_up =
@@ -79,6 +86,7 @@ impl Endpoint {
         connection: ConnectionId,
         local: SocketAddr,
         remote: SocketAddr,
+        transport: Transport,
     ) {
         if let Some(state) = self.connections.get_mut(&connection) {
             if state.local.is_none() {
@@ -100,13 +108,8 @@ impl Endpoint {
             self.emit(Event::Refused { remote, rule });
             return self.emit(Event::Disconnect { connection });
         }
-        let tls = self
-            .config
-            .local
-            .iter()
-            .any(|at| at.transport == Transport::Tls && at.listen.port() == local.port());
         let state = Connection {
-            transport: if tls { Transport::Tls } else { Transport::Tcp },
+            transport,
             local: Some(local),
             remote,
             framer: Framer::new(self.config.max_message_bytes),
@@ -121,7 +124,10 @@ impl Endpoint {
     pub(super) fn on_stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let Some(local) = state.local else { return };
-        state.framer.push(bytes);
+        let whole = state.transport.keeps_boundaries();
+        if !whole {
+            state.framer.push(bytes);
+        }
         let source = Source {
             path: Path::Stream { connection },
             local,
@@ -131,6 +137,13 @@ impl Endpoint {
             agent: self.config.is_agent_network(state.remote.ip()),
             called_by_us: state.own,
         };
+        if whole {
+            return match bytes {
+                // RFC 7118 §6 allows the keep-alive of RFC 5626 beside WebSocket's own.
+                b"\r\n\r\n" => self.send(source.path, b"\r\n".to_vec()),
+                _ => self.on_message(now, &source, bytes),
+            };
+        }
         // The connection may be gone after any message.
         while let Some(frame) = self.connections.get_mut(&connection).and_then(|state| state.framer.next()) {
             match frame {
@@ -158,6 +171,9 @@ impl Endpoint {
     pub(super) fn on_stream_closed(&mut self, now: Instant, connection: ConnectionId) {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.timers.cancel(state.give_up);
+        if self.flows.get(&(state.transport, state.remote)) == Some(&connection) {
+            self.flows.remove(&(state.transport, state.remote));
+        }
         for user in self.registrar.drop_connection(connection, &mut self.timers) {
             self.emit(Event::Unregistered { user });
         }

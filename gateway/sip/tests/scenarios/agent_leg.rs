@@ -14,13 +14,14 @@ fn the_phone_rings_where_it_was_seen_and_answers() {
     let mut rig = with_phone();
     let headers = [("Call-Info".to_owned(), "<https://desk.test/7>;purpose=info".to_owned())];
     let invitation = Invitation {
-        user: "1001",
+        target: gateway_sip::Target::Agent("1001"),
         caller_display: Some("李\"四"),
         caller_user: "139 0000",
         sdp: SDP,
         headers: &headers,
+        ..Invitation::default()
     };
-    let call = rig.endpoint.invite_agent(rig.now, invitation).unwrap();
+    let call = rig.endpoint.invite(rig.now, invitation).unwrap();
     let request = rig.sent().remove(0);
     assert_eq!(
         request.path,
@@ -153,12 +154,22 @@ fn a_bye_that_overtakes_the_200_ends_the_call() {
 #[test]
 fn what_cannot_be_invited_says_why() {
     let mut rig = with_phone();
-    let invitation = Invitation { user: "nobody", caller_user: "1", sdp: SDP, ..Invitation::default() };
-    assert_eq!(rig.endpoint.invite_agent(rig.now, invitation), Err(CommandError::NotRegistered));
+    let invitation = Invitation {
+        target: gateway_sip::Target::Agent("nobody"),
+        caller_user: "1",
+        sdp: SDP,
+        ..Invitation::default()
+    };
+    assert_eq!(rig.endpoint.invite(rig.now, invitation), Err(CommandError::NotRegistered));
     let headers = [("X-A".to_owned(), "1\r\nX-B: 2".to_owned())];
-    let invitation =
-        Invitation { user: "1001", caller_user: "1", sdp: SDP, headers: &headers, ..Invitation::default() };
-    assert_eq!(rig.endpoint.invite_agent(rig.now, invitation), Err(CommandError::BadHeader));
+    let invitation = Invitation {
+        target: gateway_sip::Target::Agent("1001"),
+        caller_user: "1",
+        sdp: SDP,
+        headers: &headers,
+        ..Invitation::default()
+    };
+    assert_eq!(rig.endpoint.invite(rig.now, invitation), Err(CommandError::BadHeader));
     assert!(rig.sent().is_empty());
 }
 

@@ -4,6 +4,7 @@
 
 mod agent_leg;
 mod answered_twice;
+mod browser_phone_over_websocket;
 mod cancel_races_200;
 mod connection_lost;
 mod framing;
@@ -11,6 +12,7 @@ mod hang_up;
 mod offers_cross;
 mod overload;
 mod pair;
+mod phone_at_a_fixed_address;
 mod refused_before_a_call;
 mod registrar;
 mod response_routing;

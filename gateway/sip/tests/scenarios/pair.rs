@@ -79,9 +79,13 @@ impl Pair {
     }
 
     pub fn invite(&mut self) -> CallHandle {
-        let invitation =
-            Invitation { user: "1001", caller_user: "anonymous", sdp: SDP, ..Invitation::default() };
-        let call = self.gateway.endpoint.invite_agent(self.now, invitation).unwrap();
+        let invitation = Invitation {
+            target: gateway_sip::Target::Agent("1001"),
+            caller_user: "anonymous",
+            sdp: SDP,
+            ..Invitation::default()
+        };
+        let call = self.gateway.endpoint.invite(self.now, invitation).unwrap();
         self.collect();
         call
     }

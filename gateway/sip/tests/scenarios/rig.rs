@@ -101,10 +101,15 @@ impl Rig {
     }
 
     pub fn open(&mut self, connection: u64, from: &str) {
+        self.open_as(connection, from, Transport::Tcp);
+    }
+
+    pub fn open_as(&mut self, connection: u64, from: &str, transport: Transport) {
         let input = Input::StreamOpened {
             connection: ConnectionId(connection),
             local: address(HERE),
             remote: address(from),
+            transport,
         };
         self.endpoint.handle_input(self.now, input);
         self.collect();

@@ -173,12 +173,12 @@ fn ringing_is_repeated_every_minute_and_ends_at_the_limit() {
 /// Calls agent 1001.
 pub fn invite(rig: &mut Rig) -> gateway_sip::CallHandle {
     let invitation = gateway_sip::Invitation {
-        user: "1001",
+        target: gateway_sip::Target::Agent("1001"),
         caller_user: "13900000000",
         sdp: SDP,
         ..gateway_sip::Invitation::default()
     };
-    rig.endpoint.invite_agent(rig.now, invitation).unwrap()
+    rig.endpoint.invite(rig.now, invitation).unwrap()
 }
 
 /// The phone's response to a request of ours.

@@ -13,7 +13,7 @@ use super::{Driver, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
-use crate::switch::{AgentInvitation, LegEvent, LegEvents};
+use crate::switch::{Callee, LegEvent, LegEvents, OutgoingCall};
 
 /// An agent's phone while it rings or talks. A cancelled one stays until it is silent, while the next rings.
 pub(super) struct AgentLeg {
@@ -70,12 +70,13 @@ impl Driver {
             &Capabilities::default(),
         );
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
-        let invitation = AgentInvitation {
-            user: agent.as_str().to_owned(),
+        let invitation = OutgoingCall {
+            callee: Callee::Agent(agent.as_str().to_owned()),
             caller_display: None,
             caller_user: shown.unwrap_or_else(|| "anonymous".into()),
             sdp: offer,
             headers: vec![("X-Record-No".into(), self.record.record_no.clone())],
+            ..OutgoingCall::default()
         };
         match self.calls.switch.invite(invitation).await {
             Ok((handle, events, host)) => {
