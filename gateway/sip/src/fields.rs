@@ -112,7 +112,10 @@ impl<'a> NameAddress<'a> {
             },
         };
         let (scheme, rest) = uri.split_once(':')?;
-        let sound = is_token(scheme) && !rest.is_empty() && !uri.contains([' ', '\t', '<', '"']);
+        // '?' belongs within brackets, for without them nobody knows what it is part of (RFC 3261 §20.10).
+        let open_question = uri.contains('?') && position_outside(text, b'<').is_none();
+        let sound =
+            is_token(scheme) && !rest.is_empty() && !open_question && !uri.contains([' ', '\t', '<', '"']);
         sound.then_some(Self { display, uri, parameters })
     }
 
@@ -251,11 +254,12 @@ pub struct Via<'a> {
 }
 
 impl<'a> Via<'a> {
-    /// Reads one Via member. White space around the slashes is legal (RFC 4475 §3.1.1.1).
+    /// Reads one Via member. White space around the slashes is legal (RFC 4475 §3.1.1.1), and a version that is
+    /// not ours must still be read to be answered with 505 (§3.1.2.16).
     pub fn parse(text: &'a str) -> Option<Self> {
         let (protocol, rest) = text.split_once('/')?;
         let (version, rest) = rest.split_once('/')?;
-        if !protocol.trim().eq_ignore_ascii_case("SIP") || version.trim() != "2.0" {
+        if !protocol.trim().eq_ignore_ascii_case("SIP") || !is_token(version.trim()) {
             return None;
         }
         let rest = rest.trim_start();

@@ -162,7 +162,7 @@ impl Message {
         let (head, body) = split_head(bytes);
         let mut defect = body.is_none().then_some("no empty line after the headers");
         // Carriers' gateways put GBK into display names: a replacement character is better than a lost call.
-        let head = String::from_utf8_lossy(head);
+        let head = text(head);
         let mut lines = head.split('\n').map(|line| line.strip_suffix('\r').unwrap_or(line));
         let start = parse_start(lines.next().unwrap_or_default(), &mut defect)?;
         let mut fields: Vec<Field> = Vec::with_capacity(16);
@@ -332,6 +332,29 @@ impl Message {
     pub fn to_tag(&self) -> Option<&str> {
         self.to().and_then(|to| to.parameter("tag")).filter(|tag| !tag.is_empty())
     }
+}
+
+/// Bytes as text. What is not UTF-8 is taken for GBK, of which no more than the length of a character matters:
+/// its second byte may look like a backslash, and would take the quote after it along.
+fn text(bytes: &[u8]) -> Cow<'_, str> {
+    let mut out = match std::str::from_utf8(bytes) {
+        Ok(text) => return Cow::Borrowed(text),
+        Err(_) => String::with_capacity(bytes.len() + 16),
+    };
+    let mut rest = bytes;
+    while let Some(chunk) = rest.utf8_chunks().next() {
+        out.push_str(chunk.valid());
+        if chunk.invalid().is_empty() {
+            break;
+        }
+        out.push(char::REPLACEMENT_CHARACTER);
+        let mut used = chunk.valid().len() + chunk.invalid().len();
+        if chunk.invalid().len() == 1 && rest.get(used).is_some_and(|byte| (0x40..0x7f).contains(byte)) {
+            used += 1;
+        }
+        rest = rest.get(used..).unwrap_or_default();
+    }
+    Cow::Owned(out)
 }
 
 /// Splits at the empty line; a peer that ends lines with LF alone is understood.

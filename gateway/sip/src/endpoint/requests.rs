@@ -143,11 +143,19 @@ fn defect(request: &Message, method: &Method) -> Option<&'static str> {
             return Some("a header that may stand once stands twice");
         }
     }
+    if request.call_id().contains(char::is_control) {
+        // Could not be written back as it came, so no answer would be found again by its asker.
+        return Some("Call-ID holds control characters");
+    }
     if request.cseq().is_none_or(|cseq| cseq.method != method.as_str()) {
         return Some("CSeq does not fit");
     }
     if request.from().is_none() || request.to().is_none() {
         return Some("From or To cannot be read");
+    }
+    let uri = request.request_uri();
+    if is_sip(uri) && fields::SipUri::parse(uri).is_none() {
+        return Some("the Request-URI is malformed");
     }
     let hops = request.value("Max-Forwards");
     if hops.is_some_and(|hops| hops.trim().parse::<u32>().is_err()) {
@@ -160,6 +168,11 @@ fn is_served_scheme(uri: &str) -> bool {
     uri.split_once(':').is_some_and(|(scheme, _)| {
         ["sip", "sips", "tel"].iter().any(|known| known.eq_ignore_ascii_case(scheme))
     })
+}
+
+fn is_sip(uri: &str) -> bool {
+    uri.split_once(':')
+        .is_some_and(|(scheme, _)| ["sip", "sips"].iter().any(|known| known.eq_ignore_ascii_case(scheme)))
 }
 
 /// The option tags required of us; we have none to offer.
