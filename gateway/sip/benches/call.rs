@@ -13,7 +13,8 @@ use std::{
 };
 
 use gateway_sip::{
-    CallHandle, Endpoint, EndpointConfig, Event, Input, LocalAddress, Transport, TrunkConfig, message::Message,
+    CallHandle, Endpoint, EndpointConfig, Event, Input, LocalAddress, Transport, TrunkConfig,
+    message::Message,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -118,10 +119,8 @@ impl Bench {
     fn input(&mut self, bytes: &[u8]) -> Option<CallHandle> {
         let began = Instant::now();
         let mut incoming = None;
-        self.endpoint.handle_input(
-            self.now,
-            Input::Datagram { local: self.local, remote: self.carrier, bytes },
-        );
+        self.endpoint
+            .handle_input(self.now, Input::Datagram { local: self.local, remote: self.carrier, bytes });
         self.endpoint.handle_timeout(self.now);
         while let Some(transmit) = self.endpoint.poll_transmit() {
             self.sent_bytes += transmit.bytes.len();

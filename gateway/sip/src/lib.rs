@@ -41,6 +41,8 @@ mod error;
 mod event;
 pub mod fields;
 pub mod framing;
+mod head;
+mod header;
 pub mod message;
 mod path;
 mod registrar;

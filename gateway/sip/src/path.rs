@@ -38,9 +38,12 @@ impl Source {
 /// Writes `received` and `rport` into the topmost Via.
 pub(crate) fn complete_via(message: &mut Message, remote: SocketAddr) {
     message.edit_first("Via", |member| {
-        let Some(via) = Via::parse(member) else { return member.to_owned() };
+        let via = Via::parse(member)?;
         let asked = via.parameter("rport").is_some();
         let elsewhere = literal(via.host).is_none_or(|ip| ip.to_canonical() != remote.ip().to_canonical());
+        if !asked && !elsewhere && via.parameter("received").is_none() {
+            return None;
+        }
         let mut out = String::with_capacity(member.len() + 48);
         for (index, part) in member.split(';').enumerate() {
             let name = part.split('=').next().unwrap_or_default().trim();
@@ -59,7 +62,7 @@ pub(crate) fn complete_via(message: &mut Message, remote: SocketAddr) {
         if asked {
             out.push_str(&format!(";rport={}", remote.port()));
         }
-        out
+        Some(out)
     });
 }
 
