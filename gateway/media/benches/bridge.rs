@@ -10,7 +10,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway_media::{CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Stream, StreamConfig, tone};
+use gateway_media::{CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Role, Stream, StreamConfig, tone};
 
 const TICKS: u32 = 50_000;
 
@@ -20,13 +20,14 @@ fn main() {
     let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
     let agent = SocketAddr::from(([192, 0, 2, 2], 4_000));
     let mut call = CallMedia::new(media.clone(), start);
-    call.set_caller(Stream::new(StreamConfig::new(&media, Codec::Pcma, caller), start));
-    call.set_agent(Some(Stream::new(StreamConfig::new(&media, Codec::Pcmu, agent), start)));
+    let stream = |codec, remote| Stream::new(StreamConfig::new(&media, codec, remote), start);
+    call.set_leg(Leg::CALLER, Role::Caller, stream(Codec::Pcma, caller)).expect("the room is empty");
+    call.set_leg(Leg::AGENT, Role::Agent, stream(Codec::Pcmu, agent)).expect("the room is nearly empty");
     call.bridge(true);
     call.start_recording().expect("nothing is recorded yet");
     let mut phones = [
-        (Leg::Caller, caller, Stream::new(StreamConfig::new(&media, Codec::Pcma, agent), start)),
-        (Leg::Agent, agent, Stream::new(StreamConfig::new(&media, Codec::Pcmu, caller), start)),
+        (Leg::CALLER, caller, Stream::new(StreamConfig::new(&media, Codec::Pcma, agent), start)),
+        (Leg::AGENT, agent, Stream::new(StreamConfig::new(&media, Codec::Pcmu, caller), start)),
     ];
     let mut sound = [0; 160];
     sound.copy_from_slice(&tone::sine(1_000.0, 8_000.0, 160));

@@ -42,6 +42,12 @@ pub enum MediaError {
     /// A recording is running, or an ended one has blocks left: poll them first.
     #[error("the previous recording is not drained")]
     RecordingBusy,
+    /// As many legs as a room holds are there already.
+    #[error("the call has as many legs as it may have")]
+    RoomFull,
+    /// There is no such leg now.
+    #[error("the call has no such leg")]
+    NoLeg,
     /// No conversion between these rates is offered.
     #[error("cannot resample from {from} to {to} hertz")]
     Rate {

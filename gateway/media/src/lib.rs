@@ -3,13 +3,13 @@
 //! Datagrams and `now` come in; frames, datagrams and events come out. One [`Stream`] is one leg's
 //! bidirectional RTP ([RFC 3550](https://www.rfc-editor.org/rfc/rfc3550),
 //! [RFC 3551](https://www.rfc-editor.org/rfc/rfc3551)); one [`CallMedia`] is everything a call does
-//! with sound every 20 ms: prompts, bridging, recording, digits. The shell owns the sockets and drives:
+//! with sound every 20 ms, a room of legs: prompts, mixing, recording, digits. The shell owns the sockets and drives:
 //!
 //! ```
 //! # use std::time::Instant;
 //! # use gateway_media::{CallMedia, Leg};
 //! # fn drive(call: &mut CallMedia, now: Instant, datagram: &[u8], from: std::net::SocketAddr) {
-//! call.receive(now, Leg::Caller, from, datagram).ok();  // a datagram arrived
+//! call.receive(now, Leg::CALLER, from, datagram).ok();  // a datagram arrived
 //! call.handle_timeout(now);                             // `poll_timeout()` has passed
 //! while let Some(packet) = call.poll_transmit() {
 //!     // send packet.bytes to packet.remote on the socket of packet.leg and packet.kind
@@ -26,25 +26,29 @@
 //! # }
 //! ```
 //!
-//! It does no SRTP, no conference mixing and no codec but G.711 yet.
+//! It does no SRTP and no codec but G.711 yet.
 
 pub mod activity;
-pub mod bridge;
 pub mod codec;
 pub mod conceal;
 pub mod config;
 pub mod delay;
 pub mod dtmf;
 pub mod error;
+pub mod event;
 pub mod frame;
 pub mod jitter;
 pub mod latch;
+pub mod leg;
+pub mod mixer;
 mod outgoing;
+mod party;
 pub mod prompt;
 pub mod reception;
 pub mod recorder;
 pub mod report;
 pub mod resample;
+pub mod room;
 pub mod rtcp;
 pub mod rtp;
 pub mod sender;
@@ -53,12 +57,15 @@ pub mod stats;
 pub mod tone;
 pub mod wav;
 
-pub use bridge::{BridgeEvent, CallMedia, Leg, Transmit, TransmitKind};
 pub use codec::Codec;
 pub use config::{JitterConfig, LatchPolicy, MediaConfig};
 pub use error::{MediaError, RtpError};
+pub use event::BridgeEvent;
 pub use frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, FrameKind, SAMPLE_RATE, Samples};
+pub use leg::{Leg, Role};
+pub use outgoing::{Transmit, TransmitKind};
 pub use prompt::{Player, Prompt};
 pub use recorder::{Channel, Recorder};
+pub use room::{CallMedia, MAX_LEGS};
 pub use session::{Direction, MediaEvent, Stream, StreamConfig};
 pub use stats::StreamStats;

@@ -3,14 +3,35 @@
 
 use std::{collections::VecDeque, net::SocketAddr};
 
-use crate::{
-    bridge::{Leg, Transmit, TransmitKind},
-    sender::PACKET_LENGTH,
-};
+use crate::{Leg, sender::PACKET_LENGTH};
+
+/// Which of a leg's two sockets a datagram is for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum TransmitKind {
+    /// Sound.
+    Rtp,
+    /// Reports; under rtcp-mux the same socket.
+    Rtcp,
+}
+
+/// A datagram to send.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transmit<'a> {
+    /// From this leg's socket.
+    pub leg: Leg,
+    /// RTP or RTCP.
+    pub kind: TransmitKind,
+    /// To here.
+    pub remote: SocketAddr,
+    /// These bytes.
+    pub bytes: &'a [u8],
+}
 
 /// Datagrams kept; a stalled shell loses the oldest beyond. Covers fifty caught-up ticks of two legs,
 /// with reports.
 const MAX_WAITING: usize = 128;
+/// Buffers kept for the next tick: what a burst needed beyond is given back.
+const MAX_SPARE: usize = 16;
 
 struct Waiting {
     leg: Leg,
@@ -36,7 +57,7 @@ impl Outgoing {
         let mut bytes = self.buffer();
         write(&mut bytes);
         if bytes.is_empty() {
-            self.spare.push(bytes);
+            self.keep(bytes);
         } else {
             self.waiting.push_back(Waiting { leg, kind: TransmitKind::Rtp, remote, bytes });
         }
@@ -51,9 +72,8 @@ impl Outgoing {
 
     /// The oldest.
     pub fn pop(&mut self) -> Option<Transmit<'_>> {
-        if let Some(Waiting { mut bytes, .. }) = self.lent.take() {
-            bytes.clear();
-            self.spare.push(bytes);
+        if let Some(Waiting { bytes, .. }) = self.lent.take() {
+            self.keep(bytes);
         }
         self.lent = self.waiting.pop_front();
         let Waiting { leg, kind, remote, bytes } = self.lent.as_ref()?;
@@ -63,6 +83,13 @@ impl Outgoing {
     /// How many were dropped unsent.
     pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    fn keep(&mut self, mut bytes: Vec<u8>) {
+        if self.spare.len() < MAX_SPARE {
+            bytes.clear();
+            self.spare.push(bytes);
+        }
     }
 
     /// An empty buffer; makes room in the queue first.

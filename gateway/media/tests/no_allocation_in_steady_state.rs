@@ -7,7 +7,9 @@ use std::{
     time::{Duration, Instant},
 };
 
-use gateway_media::{CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Stream, StreamConfig, tone};
+use gateway_media::{
+    CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Role, Stream, StreamConfig, tone,
+};
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
 #[global_allocator]
@@ -23,12 +25,12 @@ fn a_minute_of_talk() {
     let agent = SocketAddr::from(([192, 0, 2, 2], 4_000));
     let stream = |codec, remote| Stream::new(StreamConfig::new(&media, codec, remote), start);
     let mut call = CallMedia::new(media.clone(), start);
-    call.set_caller(stream(Codec::Pcma, caller));
-    call.set_agent(Some(stream(Codec::Pcmu, agent)));
+    call.set_leg(Leg::CALLER, Role::Caller, stream(Codec::Pcma, caller)).unwrap();
+    call.set_leg(Leg::AGENT, Role::Agent, stream(Codec::Pcmu, agent)).unwrap();
     call.bridge(true);
     call.start_recording().unwrap();
     let mut phones =
-        [(Leg::Caller, caller, stream(Codec::Pcma, agent)), (Leg::Agent, agent, stream(Codec::Pcmu, caller))];
+        [(Leg::CALLER, caller, stream(Codec::Pcma, agent)), (Leg::AGENT, agent, stream(Codec::Pcmu, caller))];
     let ring_back = tone::ring_back();
     let sound = [1_000; 160];
     let mut packet = Vec::with_capacity(200);
@@ -44,7 +46,7 @@ fn a_minute_of_talk() {
                 }
             }
             if tick % 500 == 0 {
-                call.play(prompt.clone(), u64::from(tick), false).unwrap();
+                call.play(Leg::CALLER, prompt.clone(), u64::from(tick), false).unwrap();
             }
             call.handle_timeout(now);
             while let Some(transmit) = call.poll_transmit() {

@@ -7,7 +7,9 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use gateway_media::{BridgeEvent, CallMedia, Leg, MediaConfig, Prompt, Stream, StreamStats, TransmitKind};
+use gateway_media::{
+    BridgeEvent, CallMedia, Leg, MediaConfig, Prompt, Role, Stream, StreamStats, TransmitKind,
+};
 use record::Uuid;
 use tokio::net::UdpSocket;
 use tokio::sync::{mpsc, oneshot};
@@ -114,7 +116,8 @@ pub fn start(
     let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (events, event_receiver) = mpsc::channel(EVENT_QUEUE);
     let mut media = CallMedia::new(config, Instant::now());
-    media.set_caller(stream);
+    // An empty room has room for the caller.
+    let _ = media.set_leg(Leg::CALLER, Role::Caller, stream);
     let task = Task {
         media,
         caller: ports,
@@ -181,10 +184,10 @@ impl Task {
     fn take_waiting(&mut self, buffer: &mut [u8]) {
         for _ in 0..TURN {
             let sockets = [
-                (Leg::Caller, Some(&self.caller.rtp)),
-                (Leg::Caller, Some(&self.caller.rtcp)),
-                (Leg::Agent, self.agent.as_ref().map(|pair| &pair.rtp)),
-                (Leg::Agent, self.agent.as_ref().map(|pair| &pair.rtcp)),
+                (Leg::CALLER, Some(&self.caller.rtp)),
+                (Leg::CALLER, Some(&self.caller.rtcp)),
+                (Leg::AGENT, self.agent.as_ref().map(|pair| &pair.rtp)),
+                (Leg::AGENT, self.agent.as_ref().map(|pair| &pair.rtcp)),
             ];
             let mut found = None;
             for (leg, socket) in sockets {
@@ -203,11 +206,11 @@ impl Task {
     fn perform(&mut self, command: MediaCommand) {
         match command {
             MediaCommand::Play { prompt, id, repeat } => {
-                self.media.stop_playing();
+                self.media.stop_playing(Leg::CALLER);
                 // The queue was just emptied, so one prompt always fits.
-                let _ = self.media.play(prompt, id, repeat);
+                let _ = self.media.play(Leg::CALLER, prompt, id, repeat);
             }
-            MediaCommand::StopPlaying => self.media.stop_playing(),
+            MediaCommand::StopPlaying => self.media.stop_playing(Leg::CALLER),
             MediaCommand::StartRecording => {
                 if let Err(error) = self.media.start_recording() {
                     tracing::error!(%error, "A recording could not be started.");
@@ -215,16 +218,17 @@ impl Task {
             }
             MediaCommand::StopRecording => self.media.stop_recording(),
             MediaCommand::Listen => {
-                self.media.listen(Instant::now());
+                self.media.listen(Leg::CALLER, Instant::now());
                 self.listening = true;
                 self.silence_told = Duration::ZERO;
             }
             MediaCommand::SetAgent { ports, stream } => {
-                self.media.set_agent(Some(*stream));
+                // Two legs always fit.
+                let _ = self.media.set_leg(Leg::AGENT, Role::Agent, *stream);
                 self.agent = Some(ports);
             }
             MediaCommand::DropAgent => {
-                self.media.set_agent(None);
+                self.media.drop_leg(Leg::AGENT);
                 self.drain();
                 self.agent = None;
             }
@@ -242,8 +246,8 @@ impl Task {
     fn drain(&mut self) {
         while let Some(packet) = self.media.poll_transmit() {
             let pair = match packet.leg {
-                Leg::Caller => Some(&self.caller),
-                Leg::Agent => self.agent.as_ref(),
+                Leg::CALLER => Some(&self.caller),
+                _ => self.agent.as_ref(),
             };
             let Some(pair) = pair else { continue };
             let socket = match packet.kind {
@@ -262,7 +266,7 @@ impl Task {
 
     fn forward_events(&mut self) {
         while let Some(event) = self.media.poll_event() {
-            if let BridgeEvent::VoiceActivity { leg: Leg::Caller, .. } = event {
+            if let BridgeEvent::VoiceActivity { leg: Leg::CALLER, .. } = event {
                 self.silence_told = Duration::ZERO;
             }
             // The call's task reads these between its own steps; one that does not is about to end.
@@ -275,7 +279,7 @@ impl Task {
         if !self.listening {
             return;
         }
-        let Some(silent) = self.media.caller_silent_for(Instant::now()) else { return };
+        let Some(silent) = self.media.silent_for(Leg::CALLER, Instant::now()) else { return };
         if silent >= self.silence_told + Duration::from_secs(1) {
             self.silence_told = silent;
             let _ = self.events.try_send(MediaEvent::CallerSilent(silent));
@@ -284,7 +288,7 @@ impl Task {
 
     fn finish(mut self, done: oneshot::Sender<Figures>) {
         let figures =
-            Figures { caller: self.media.stats(Leg::Caller), skipped_ticks: self.media.skipped_ticks() };
+            Figures { caller: self.media.stats(Leg::CALLER), skipped_ticks: self.media.skipped_ticks() };
         self.media.hang_up(Instant::now());
         self.drain();
         if figures.skipped_ticks > 0 {
@@ -305,10 +309,10 @@ async fn receive(
         None => std::future::pending().await,
     };
     let (leg, socket) = tokio::select! {
-        _ = ready(Some(&caller.rtp)) => (Leg::Caller, &caller.rtp),
-        _ = ready(Some(&caller.rtcp)) => (Leg::Caller, &caller.rtcp),
-        _ = ready(agent.map(|pair| &pair.rtp)) => (Leg::Agent, agent.map_or(&caller.rtp, |pair| &pair.rtp)),
-        _ = ready(agent.map(|pair| &pair.rtcp)) => (Leg::Agent, agent.map_or(&caller.rtp, |pair| &pair.rtcp)),
+        _ = ready(Some(&caller.rtp)) => (Leg::CALLER, &caller.rtp),
+        _ = ready(Some(&caller.rtcp)) => (Leg::CALLER, &caller.rtcp),
+        _ = ready(agent.map(|pair| &pair.rtp)) => (Leg::AGENT, agent.map_or(&caller.rtp, |pair| &pair.rtp)),
+        _ = ready(agent.map(|pair| &pair.rtcp)) => (Leg::AGENT, agent.map_or(&caller.rtp, |pair| &pair.rtcp)),
     };
     (leg, socket.try_recv_from(buffer))
 }

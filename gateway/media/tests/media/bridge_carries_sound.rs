@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use gateway_media::{
-    BridgeEvent, CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, RtpError, Samples, Stream,
+    BridgeEvent, CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Role, RtpError, Samples, Stream,
     TransmitKind, dtmf::Digit, rtp::Packet, tone as tones,
 };
 
@@ -28,7 +28,13 @@ struct Call {
 impl Call {
     fn new(config: MediaConfig) -> Self {
         let mut media = CallMedia::new(config.clone(), start());
-        media.set_caller(Stream::new(stream_config(&config, Codec::Pcma, caller()), start()));
+        media
+            .set_leg(
+                Leg::CALLER,
+                Role::Caller,
+                Stream::new(stream_config(&config, Codec::Pcma, caller()), start()),
+            )
+            .unwrap();
         let mut call = Self {
             config,
             media,
@@ -46,7 +52,7 @@ impl Call {
 
     fn agent_answers(&mut self) {
         let config = stream_config(&self.config, Codec::Pcmu, agent());
-        self.media.set_agent(Some(Stream::new(config, at_frame(self.frame))));
+        self.media.set_leg(Leg::AGENT, Role::Agent, Stream::new(config, at_frame(self.frame))).unwrap();
     }
 
     fn run(&mut self, frames: u32) {
@@ -54,7 +60,7 @@ impl Call {
             let now = at_frame(self.frame);
             if self.caller_sends {
                 let packet = Phone::new().packet(self.frame, &tone(400.0, 8_000.0, self.frame));
-                self.media.receive(now, Leg::Caller, caller(), &packet).unwrap();
+                self.media.receive(now, Leg::CALLER, caller(), &packet).unwrap();
             }
             if self.agent_sends {
                 let mut payload = Vec::new();
@@ -62,7 +68,7 @@ impl Call {
                 let packet =
                     Phone { ssrc: 2, ..Phone::new() }.raw(self.frame, self.frame * 160, false, 0, &payload);
                 // Without a leg nobody listens.
-                let _ = self.media.receive(now, Leg::Agent, agent(), &packet);
+                let _ = self.media.receive(now, Leg::AGENT, agent(), &packet);
             }
             self.tick();
         }
@@ -72,8 +78,8 @@ impl Call {
         self.media.handle_timeout(at_frame(self.frame));
         while let Some(transmit) = self.media.poll_transmit() {
             let (remote, port) = match transmit.leg {
-                Leg::Caller => (caller(), caller().port() + 1),
-                Leg::Agent => (agent(), agent().port() + 1),
+                Leg::CALLER => (caller(), caller().port() + 1),
+                _ => (agent(), agent().port() + 1),
             };
             assert_eq!(transmit.remote.ip(), remote.ip());
             if transmit.kind == TransmitKind::Rtcp {
@@ -83,8 +89,8 @@ impl Call {
             assert_eq!(transmit.remote, remote);
             let packet = Packet::parse(transmit.bytes).unwrap();
             let (codec, heard) = match transmit.leg {
-                Leg::Caller => (Codec::Pcma, &mut self.to_caller),
-                Leg::Agent => (Codec::Pcmu, &mut self.to_agent),
+                Leg::CALLER => (Codec::Pcma, &mut self.to_caller),
+                _ => (Codec::Pcmu, &mut self.to_agent),
             };
             assert_eq!(packet.payload_type, codec.static_payload_type());
             let mut samples = vec![0; 160];
@@ -129,7 +135,7 @@ fn each_hears_the_other_at_the_right_level_only_while_bridged() {
         assert!(call.caller_hears(apart.clone()).iter().all(|sample| sample.abs() <= 8));
         assert!(call.agent_hears(apart).iter().all(|sample| sample.abs() <= 8));
     }
-    assert_eq!(call.markers, [(0, Leg::Caller), (0, Leg::Agent)]);
+    assert_eq!(call.markers, [(0, Leg::CALLER), (0, Leg::AGENT)]);
 }
 
 #[test]
@@ -137,16 +143,19 @@ fn a_prompt_is_heard_by_the_caller_alone() {
     let mut call = Call::new(fixed());
     call.media.bridge(true);
     call.run(50);
-    call.media.play(Prompt::new(tones::sine(1_500.0, 6_000.0, 8_000)), 42, false).unwrap();
+    call.media.play(Leg::CALLER, Prompt::new(tones::sine(1_500.0, 6_000.0, 8_000)), 42, false).unwrap();
     call.run(100);
     assert_tone(1_500.0, 6_000.0, &call.caller_hears(50..100));
     assert_no_tone(1_000.0, 8_000.0, &call.caller_hears(50..100));
     assert_no_tone(1_500.0, 6_000.0, &call.agent_hears(50..100));
     assert_tone(400.0, 8_000.0, &call.agent_hears(50..100));
     assert_tone(1_000.0, 8_000.0, &call.caller_hears(100..150));
-    let finished: Vec<_> =
-        call.events.iter().filter(|(_, event)| *event == BridgeEvent::PromptFinished { id: 42 }).collect();
-    assert_eq!(finished, [&(99, BridgeEvent::PromptFinished { id: 42 })]);
+    let finished: Vec<_> = call
+        .events
+        .iter()
+        .filter(|(_, event)| *event == BridgeEvent::PromptFinished { leg: Leg::CALLER, id: 42 })
+        .collect();
+    assert_eq!(finished, [&(99, BridgeEvent::PromptFinished { leg: Leg::CALLER, id: 42 })]);
 }
 
 #[test]
@@ -156,25 +165,25 @@ fn an_agent_who_vanishes_does_not_disturb_the_caller() {
     call.run(100);
     call.agent_sends = false;
     call.run(100);
-    call.media.set_agent(None);
+    call.media.drop_leg(Leg::AGENT);
     call.run(50);
     call.agent_sends = true;
     call.agent_answers();
     call.run(50);
     assert_eq!(call.to_caller.len(), 300, "the caller got every packet");
-    assert_eq!(call.markers.iter().filter(|(_, leg)| *leg == Leg::Caller).count(), 1);
+    assert_eq!(call.markers.iter().filter(|(_, leg)| *leg == Leg::CALLER).count(), 1);
     assert!(call.caller_hears(110..250).iter().all(|sample| sample.abs() <= 8));
     assert_tone(1_000.0, 8_000.0, &call.caller_hears(255..300));
-    assert!(call.events.iter().any(|(_, event)| *event == BridgeEvent::ReceiveTimeout { leg: Leg::Agent }));
-    assert!(!call.events.iter().any(|(_, event)| *event == BridgeEvent::ReceiveTimeout { leg: Leg::Caller }));
-    assert_eq!(call.media.stats(Leg::Caller).unwrap().concealed, Duration::ZERO);
+    assert!(call.events.iter().any(|(_, event)| *event == BridgeEvent::ReceiveTimeout { leg: Leg::AGENT }));
+    assert!(!call.events.iter().any(|(_, event)| *event == BridgeEvent::ReceiveTimeout { leg: Leg::CALLER }));
+    assert_eq!(call.media.stats(Leg::CALLER).unwrap().concealed, Duration::ZERO);
 }
 
 #[test]
 fn a_leg_that_is_not_there_is_said_so() {
     let mut media = CallMedia::new(fixed(), start());
-    assert_eq!(media.receive(start(), Leg::Agent, agent(), &[0x80; 12]), Err(RtpError::NoLeg));
-    assert_eq!((media.stats(Leg::Caller), media.caller_silent_for(start())), (None, None));
+    assert_eq!(media.receive(start(), Leg::AGENT, agent(), &[0x80; 12]), Err(RtpError::NoLeg));
+    assert_eq!((media.stats(Leg::CALLER), media.silent_for(Leg::CALLER, start())), (None, None));
     media.handle_timeout(at_ms(100));
     assert!(media.poll_transmit().is_none());
 }
@@ -183,13 +192,13 @@ fn a_leg_that_is_not_there_is_said_so() {
 fn digits_come_with_their_leg() {
     let mut call = Call::new(fixed());
     call.run(10);
-    for (leg, from, ssrc) in [(Leg::Caller, caller(), 77), (Leg::Agent, agent(), 2)] {
+    for (leg, from, ssrc) in [(Leg::CALLER, caller(), 77), (Leg::AGENT, agent(), 2)] {
         let event = Phone { ssrc, ..Phone::new() }.event(10, 1_600, 11, true, 800);
         call.media.receive(at_frame(10), leg, from, &event).unwrap();
     }
     call.tick();
     let digit = Digit { digit: '#', duration_ms: 100 };
-    let told = [Leg::Caller, Leg::Agent].map(|leg| (10, BridgeEvent::Digit { leg, digit }));
+    let told = [Leg::CALLER, Leg::AGENT].map(|leg| (10, BridgeEvent::Digit { leg, digit }));
     assert!(told.iter().all(|event| call.events.contains(event)), "{:?}", call.events);
 }
 
@@ -203,7 +212,7 @@ fn a_stalled_process_skips_what_nobody_wants_any_more() {
     call.tick();
     assert_eq!((call.media.skipped_ticks(), call.to_caller.len() - before), (45, 5));
     assert_eq!(call.media.poll_timeout(), at_frame(100));
-    assert!(call.markers.contains(&(99, Leg::Caller)), "the first packet after the gap is marked");
+    assert!(call.markers.contains(&(99, Leg::CALLER)), "the first packet after the gap is marked");
     call.run(50);
     assert_tone(1_000.0, 8_000.0, &call.to_caller[before + 15..].concat());
     assert_eq!(call.media.skipped_ticks(), 45);
@@ -219,7 +228,7 @@ fn unsent_packets_are_dropped_from_the_oldest_on() {
     let mut waiting = 0;
     while let Some(transmit) = call.media.poll_transmit() {
         waiting += 1;
-        if transmit.leg == Leg::Caller && transmit.kind == TransmitKind::Rtp {
+        if transmit.leg == Leg::CALLER && transmit.kind == TransmitKind::Rtp {
             last = Some(Packet::parse(transmit.bytes).unwrap().sequence);
         }
     }
@@ -231,18 +240,18 @@ fn unsent_packets_are_dropped_from_the_oldest_on() {
 fn silence_of_the_caller_is_measured_from_speech_or_from_the_beep() {
     let mut call = Call::new(fixed());
     call.run(100);
-    assert!(call.media.caller_silent_for(at_frame(100)).unwrap() <= FRAME_DURATION);
+    assert!(call.media.silent_for(Leg::CALLER, at_frame(100)).unwrap() <= FRAME_DURATION);
     call.caller_sends = false;
     call.run(200);
-    let silent = call.media.caller_silent_for(at_frame(300)).unwrap();
+    let silent = call.media.silent_for(Leg::CALLER, at_frame(300)).unwrap();
     assert!((3_800..=4_000).contains(&silent.as_millis()), "{silent:?}");
-    call.media.listen(at_frame(290));
-    assert_eq!(call.media.caller_silent_for(at_frame(300)).unwrap(), Duration::from_millis(200));
+    call.media.listen(Leg::CALLER, at_frame(290));
+    assert_eq!(call.media.silent_for(Leg::CALLER, at_frame(300)).unwrap(), Duration::from_millis(200));
     let speech: Vec<_> = call
         .events
         .iter()
         .filter_map(|(frame, event)| match event {
-            BridgeEvent::VoiceActivity { leg: Leg::Caller, speaking } => Some((*frame, *speaking)),
+            BridgeEvent::VoiceActivity { leg: Leg::CALLER, speaking } => Some((*frame, *speaking)),
             _ => None,
         })
         .collect();
@@ -278,7 +287,7 @@ fn hanging_up_says_goodbye_on_both_legs() {
         assert!(matches!(packets.last(), Some(gateway_media::rtcp::Rtcp::Bye(_))));
         goodbyes.push((transmit.leg, transmit.kind));
     }
-    assert_eq!(goodbyes, [(Leg::Caller, TransmitKind::Rtcp), (Leg::Agent, TransmitKind::Rtcp)]);
+    assert_eq!(goodbyes, [(Leg::CALLER, TransmitKind::Rtcp), (Leg::AGENT, TransmitKind::Rtcp)]);
     call.media.handle_timeout(at_frame(20));
     assert!(call.media.poll_transmit().is_none());
 }

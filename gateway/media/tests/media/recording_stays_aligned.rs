@@ -1,7 +1,7 @@
 //! Recordings: every sample at its place, both channels of one length, whatever was late or missing.
 
 use gateway_media::{
-    CallMedia, Channel, Codec, Leg, MediaError, Prompt, Recorder, Stream,
+    CallMedia, Channel, Codec, Leg, MediaError, Prompt, Recorder, Role, Stream,
     recorder::{BLOCK, WINDOW},
     tone as tones,
     wav::{Audio, repair, wav_header},
@@ -97,8 +97,14 @@ fn the_header_is_readable_and_a_cut_file_is_repaired() {
 fn a_call_is_recorded_in_place_and_prompts_are_not() {
     let config = fixed();
     let mut call = CallMedia::new(config.clone(), start());
-    call.set_caller(Stream::new(stream_config(&config, Codec::Pcma, caller()), start()));
-    call.set_agent(Some(Stream::new(stream_config(&config, Codec::Pcma, agent()), start())));
+    call.set_leg(
+        Leg::CALLER,
+        Role::Caller,
+        Stream::new(stream_config(&config, Codec::Pcma, caller()), start()),
+    )
+    .unwrap();
+    call.set_leg(Leg::AGENT, Role::Agent, Stream::new(stream_config(&config, Codec::Pcma, agent()), start()))
+        .unwrap();
     let mut blocks: Vec<Vec<u8>> = Vec::new();
     let mut now = start();
     // Recording from 1 s to 6 s. The caller speaks from 2 s, a prompt plays from 2 s to 3 s, the agent speaks
@@ -108,7 +114,9 @@ fn a_call_is_recorded_in_place_and_prompts_are_not() {
         now = at_frame(frame);
         match frame {
             50 => call.start_recording().unwrap(),
-            100 => call.play(Prompt::new(tones::sine(1_500.0, 8_000.0, 8_000)), 1, false).unwrap(),
+            100 => {
+                call.play(Leg::CALLER, Prompt::new(tones::sine(1_500.0, 8_000.0, 8_000)), 1, false).unwrap()
+            }
             200 => call.bridge(true),
             _ => {}
         }
@@ -117,10 +125,10 @@ fn a_call_is_recorded_in_place_and_prompts_are_not() {
         for number in arrived {
             if number >= 100 {
                 let packet = Phone::new().packet(number, &tone(400.0, 8_000.0, number));
-                let _ = call.receive(now, Leg::Caller, caller(), &packet);
+                let _ = call.receive(now, Leg::CALLER, caller(), &packet);
             }
             let packet = Phone { ssrc: 2, ..Phone::new() }.packet(number, &tone(1_000.0, 8_000.0, number));
-            let _ = call.receive(now, Leg::Agent, agent(), &packet);
+            let _ = call.receive(now, Leg::AGENT, agent(), &packet);
         }
         call.handle_timeout(now);
         while let Some(block) = call.poll_recording() {

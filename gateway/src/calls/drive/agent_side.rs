@@ -153,7 +153,7 @@ impl Driver {
         agent.agreed = Some(agreed.clone());
         if self.bridged == Some(leg) {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(Leg::Agent, change)).await;
+            self.media(MediaCommand::Change(Leg::AGENT, change)).await;
         }
     }
 }

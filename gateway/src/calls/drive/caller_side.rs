@@ -87,7 +87,7 @@ impl Driver {
         );
         if let Some(agreed) = answered.await {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(Leg::Caller, change)).await;
+            self.media(MediaCommand::Change(Leg::CALLER, change)).await;
         }
     }
 }

@@ -159,14 +159,14 @@ impl Driver {
         let now = Instant::now();
         let event = match event {
             MediaEvent::CallerSilent(silent) => Event::SilentFor(silent),
-            MediaEvent::Bridge(BridgeEvent::PromptFinished { id }) => {
+            MediaEvent::Bridge(BridgeEvent::PromptFinished { id, .. }) => {
                 Event::PlayFinished { play: gateway_call::PlayId(id) }
             }
-            MediaEvent::Bridge(BridgeEvent::Digit { leg: Leg::Caller, digit }) => Event::Digit(digit.digit),
-            MediaEvent::Bridge(BridgeEvent::VoiceActivity { leg: Leg::Caller, speaking: true }) => {
+            MediaEvent::Bridge(BridgeEvent::Digit { leg: Leg::CALLER, digit }) => Event::Digit(digit.digit),
+            MediaEvent::Bridge(BridgeEvent::VoiceActivity { leg: Leg::CALLER, speaking: true }) => {
                 Event::SpeechHeard
             }
-            MediaEvent::Bridge(BridgeEvent::ReceiveTimeout { leg: Leg::Caller }) => {
+            MediaEvent::Bridge(BridgeEvent::ReceiveTimeout { leg: Leg::CALLER }) => {
                 // Nothing came for so long: the peer is gone without a BYE.
                 Event::CallerLost
             }

@@ -1,0 +1,422 @@
+//! Everything one call does with sound, on one clock of 20 ms ticks: a room of legs.
+//!
+//! Each tick takes one frame from every leg, records them, and sends one frame to every leg: what is
+//! played to it, else the voices its role lets it hear, else its hold music, else silence (a peer that
+//! hears nothing at all hangs up). A leg that is missing, late or lost is silence to the others and
+//! nothing more. What is played is not recorded: the left channel is the caller always, the right
+//! everybody the caller hears.
+
+use std::{
+    net::SocketAddr,
+    time::{Duration, Instant},
+};
+
+use crate::{
+    FRAME_DURATION, Leg, MediaConfig, MediaError, Prompt, Recorder, Role, RtpError, Stream, StreamStats,
+    activity::Activity,
+    event::{BridgeEvent, Events},
+    frame::{FRAME_SAMPLES, SILENCE, Samples},
+    mixer::Mix,
+    outgoing::{Outgoing, Transmit},
+    party::Party,
+    recorder::Channel,
+};
+
+/// Legs one room may have: caller, agent, specialist and a few supervisors.
+pub const MAX_LEGS: usize = 8;
+
+/// One call's media.
+pub struct CallMedia {
+    config: MediaConfig,
+    parties: Vec<Party>,
+    bridged: bool,
+    music: Option<Prompt>,
+    recording: Option<Recording>,
+    /// Bit n: party n is on the left, or on the right channel.
+    left: u8,
+    right: u8,
+    /// Number and nominal time of the next tick.
+    tick: u64,
+    next_tick: Instant,
+    skipped_ticks: u64,
+    outgoing: Outgoing,
+    events: Events,
+}
+
+struct Recording {
+    recorder: Recorder,
+    first_tick: u64,
+}
+
+impl Recording {
+    fn position(&self, tick: u64) -> u64 {
+        tick.saturating_sub(self.first_tick) * FRAME_SAMPLES as u64
+    }
+}
+
+/// Legs.
+impl CallMedia {
+    /// A call without legs; its first tick is due at `now`.
+    #[must_use]
+    pub fn new(config: MediaConfig, now: Instant) -> Self {
+        Self {
+            config,
+            parties: Vec::with_capacity(3),
+            bridged: false,
+            music: None,
+            recording: None,
+            left: 0,
+            right: 0,
+            tick: 0,
+            next_tick: now,
+            skipped_ticks: 0,
+            outgoing: Outgoing::default(),
+            events: Events::default(),
+        }
+    }
+
+    /// Lets a leg in, or gives one that is there another stream and role: what is played to it goes on,
+    /// the old stream says goodbye. A queue or a transfer may do this any number of times; the other legs
+    /// do not notice.
+    ///
+    /// # Errors
+    /// [`MediaError::RoomFull`] with [`MAX_LEGS`] there already; the stream is dropped.
+    pub fn set_leg(&mut self, leg: Leg, role: Role, stream: Stream) -> Result<(), MediaError> {
+        let now = self.next_tick;
+        let activity = Activity::new(self.config.speech_floor_db, self.config.speech_hangover, now);
+        if let Some(party) = self.parties.iter_mut().find(|party| party.leg == leg) {
+            let mut old = std::mem::replace(&mut party.stream, stream);
+            party.role = role;
+            party.activity = activity;
+            self.outgoing.push_rtcp(leg, old.remote_rtcp(), &old.bye(now));
+        } else if self.parties.len() < MAX_LEGS {
+            self.parties.push(Party::new(leg, role, stream, activity));
+        } else {
+            return Err(MediaError::RoomFull);
+        }
+        self.connect();
+        Ok(())
+    }
+
+    /// A leg goes, with a goodbye by RTCP. One that is not there has gone already.
+    pub fn drop_leg(&mut self, leg: Leg) {
+        if let Some(at) = self.parties.iter().position(|party| party.leg == leg) {
+            self.parties.remove(at).leave(self.next_tick, &mut self.outgoing);
+            self.connect();
+        }
+    }
+
+    /// Changes what a leg may hear and who hears it: a supervisor goes from listening to whispering, a
+    /// specialist becomes the one in charge.
+    ///
+    /// # Errors
+    /// [`MediaError::NoLeg`].
+    pub fn set_role(&mut self, leg: Leg, role: Role) -> Result<(), MediaError> {
+        self.party_mut(leg)?.role = role;
+        self.connect();
+        Ok(())
+    }
+
+    /// A leg's role.
+    #[must_use]
+    pub fn role(&self, leg: Leg) -> Option<Role> {
+        self.party(leg).map(|party| party.role)
+    }
+
+    /// A leg's stream: for re-INVITE and the like.
+    pub fn stream_mut(&mut self, leg: Leg) -> Option<&mut Stream> {
+        self.party_mut(leg).ok().map(|party| &mut party.stream)
+    }
+
+    /// A leg's quality.
+    #[must_use]
+    pub fn stats(&self, leg: Leg) -> Option<StreamStats> {
+        self.party(leg).map(|party| party.stream.stats())
+    }
+
+    fn party(&self, leg: Leg) -> Option<&Party> {
+        self.parties.iter().find(|party| party.leg == leg)
+    }
+
+    fn party_mut(&mut self, leg: Leg) -> Result<&mut Party, MediaError> {
+        self.parties.iter_mut().find(|party| party.leg == leg).ok_or(MediaError::NoLeg)
+    }
+}
+
+/// Who hears what.
+impl CallMedia {
+    /// Lets the caller and the others hear each other, or keeps the caller apart (waiting, consultation):
+    /// the others then go on among themselves.
+    pub fn bridge(&mut self, bridged: bool) {
+        self.bridged = bridged;
+        self.connect();
+    }
+
+    /// Holds a leg: it hears the hold music and nobody hears it. A leg that is not there cannot be held.
+    pub fn hold(&mut self, leg: Leg, held: bool) {
+        if let Ok(party) = self.party_mut(leg) {
+            party.hold(held);
+            self.connect();
+        }
+    }
+
+    /// What held legs hear, from its beginning and over and over; nothing means silence.
+    pub fn set_hold_music(&mut self, music: Option<Prompt>) {
+        self.music = music;
+    }
+
+    /// Lets a leg hear itself, for a line test.
+    pub fn echo(&mut self, leg: Leg, echo: bool) {
+        if let Ok(party) = self.party_mut(leg) {
+            party.echo = echo;
+            self.connect();
+        }
+    }
+
+    /// Whether a leg is sent silence while there is nothing for it to hear. True at first: many a peer
+    /// takes five seconds without a packet for a dead call (livekit/sip #812).
+    pub fn keep_sending(&mut self, leg: Leg, keep_sending: bool) {
+        if let Ok(party) = self.party_mut(leg) {
+            party.keep_sending = keep_sending;
+        }
+    }
+
+    /// Queues a prompt to a leg. While one plays the leg hears nothing else.
+    ///
+    /// # Errors
+    /// [`MediaError::NoLeg`], [`MediaError::PromptQueueFull`].
+    pub fn play(&mut self, leg: Leg, prompt: Prompt, id: u64, repeat: bool) -> Result<(), MediaError> {
+        self.party_mut(leg)?.play(prompt, id, repeat)
+    }
+
+    /// Plays a prompt once over what a leg hears: call waiting, somebody enters.
+    ///
+    /// # Errors
+    /// [`MediaError::NoLeg`], [`MediaError::PromptQueueFull`].
+    pub fn play_over(&mut self, leg: Leg, prompt: Prompt, id: u64) -> Result<(), MediaError> {
+        self.party_mut(leg)?.play_over(prompt, id)
+    }
+
+    /// Cuts off what plays to a leg and what waits.
+    pub fn stop_playing(&mut self, leg: Leg) {
+        if let Ok(party) = self.party_mut(leg) {
+            party.stop_playing();
+        }
+    }
+
+    /// How long a leg has said nothing, counted from the last speech or [`Self::listen`].
+    #[must_use]
+    pub fn silent_for(&self, leg: Leg, now: Instant) -> Option<Duration> {
+        self.party(leg).map(|party| party.activity.silent_for(now))
+    }
+
+    /// Counts a leg's silence from now: a voice message begins.
+    pub fn listen(&mut self, leg: Leg, now: Instant) {
+        if let Ok(party) = self.party_mut(leg) {
+            party.activity.restart(now);
+        }
+    }
+
+    /// Works out who hears whom, after any change of it.
+    fn connect(&mut self) {
+        for listener in 0..self.parties.len() {
+            let hears = self.heard_by(listener);
+            if let Some(party) = self.parties.get_mut(listener) {
+                party.hears = hears;
+            }
+        }
+        let mask = |wanted: &dyn Fn(&Party) -> bool| {
+            (0..)
+                .zip(&self.parties)
+                .filter(|(_, party)| wanted(party))
+                .fold(0, |mask, (at, _)| mask | 1 << at)
+        };
+        let is_caller = |party: &Party| party.role == Role::Caller;
+        let caller_hears = self.bridged && !self.parties.iter().any(|party| is_caller(party) && party.held);
+        let on_right = |party: &Party| {
+            caller_hears && !is_caller(party) && !party.held && Role::Caller.hears(party.role)
+        };
+        (self.left, self.right) = (mask(&is_caller), mask(&on_right));
+    }
+
+    fn heard_by(&self, listener: usize) -> u8 {
+        let Some(party) = self.parties.get(listener) else { return 0 };
+        let hears = |at: usize, speaker: &Party| {
+            if at == listener {
+                return party.echo;
+            }
+            let roles = party.role.hears(speaker.role);
+            roles && !party.held && !speaker.held && (self.bridged || party.role.hears_apart(speaker.role))
+        };
+        (0..)
+            .zip(&self.parties)
+            .filter(|(at, other)| hears(*at, other))
+            .fold(0, |mask, (at, _)| mask | 1 << at)
+    }
+}
+
+/// Recording.
+impl CallMedia {
+    /// Begins a recording with the next tick.
+    ///
+    /// # Errors
+    /// [`MediaError::RecordingBusy`] while one runs or has blocks left.
+    pub fn start_recording(&mut self) -> Result<(), MediaError> {
+        if self.recording.as_ref().is_some_and(|recording| !recording.recorder.is_drained()) {
+            return Err(MediaError::RecordingBusy);
+        }
+        let recorder = Recorder::new(self.next_tick);
+        self.recording = Some(Recording { recorder, first_tick: self.tick });
+        Ok(())
+    }
+
+    /// Ends the recording with the last tick. `poll_recording` then yields what is left; its next `None`
+    /// means the file is complete.
+    pub fn stop_recording(&mut self) {
+        if let Some(recording) = &mut self.recording {
+            let end = recording.position(self.tick);
+            recording.recorder.finish(end);
+        }
+    }
+
+    /// The running recording, or the last one: for its length and what it had to drop.
+    #[must_use]
+    pub fn recorder(&self) -> Option<&Recorder> {
+        self.recording.as_ref().map(|recording| &recording.recorder)
+    }
+
+    /// The next block to append to the recording file. At least one must be polled every two seconds.
+    pub fn poll_recording(&mut self) -> Option<&[u8]> {
+        self.recording.as_mut()?.recorder.poll_block()
+    }
+}
+
+/// Time, packets, events.
+impl CallMedia {
+    /// Takes a datagram from a leg's RTP or RTCP socket.
+    ///
+    /// # Errors
+    /// [`RtpError`] when it was not used: worth counting, nothing else to do.
+    pub fn receive(
+        &mut self,
+        now: Instant,
+        leg: Leg,
+        remote: SocketAddr,
+        datagram: &[u8],
+    ) -> Result<(), RtpError> {
+        self.party_mut(leg).map_err(|_| RtpError::NoLeg)?.stream.receive(now, remote, datagram)
+    }
+
+    /// Runs every tick that is due. After a stall only the last few are run, the others are skipped and
+    /// counted: a burst of old sound would help nobody.
+    pub fn handle_timeout(&mut self, now: Instant) {
+        if now < self.next_tick {
+            return;
+        }
+        let due = (now - self.next_tick).as_nanos() / FRAME_DURATION.as_nanos() + 1;
+        let due = u32::try_from(due).unwrap_or(u32::MAX);
+        let run = due.min(self.config.catch_up_ticks.max(1));
+        self.skip(due - run);
+        for _ in 0..run {
+            self.run_tick(self.next_tick);
+            self.tick += 1;
+            self.next_tick += FRAME_DURATION;
+        }
+    }
+
+    /// When the next tick is due.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Instant {
+        self.next_tick
+    }
+
+    /// The next datagram to send. Its bytes live until the next call; unpolled ones are dropped from the
+    /// oldest on.
+    pub fn poll_transmit(&mut self) -> Option<Transmit<'_>> {
+        self.outgoing.pop()
+    }
+
+    /// The next event.
+    pub fn poll_event(&mut self) -> Option<BridgeEvent> {
+        self.events.poll()
+    }
+
+    /// The call ends: recording stops and every leg is told goodbye by RTCP. Poll once more.
+    pub fn hang_up(&mut self, now: Instant) {
+        self.stop_recording();
+        for party in self.parties.drain(..) {
+            party.leave(now, &mut self.outgoing);
+        }
+        self.connect();
+    }
+
+    /// Ticks skipped after stalls: each is 20 ms the process was too busy for.
+    #[must_use]
+    pub fn skipped_ticks(&self) -> u64 {
+        self.skipped_ticks
+    }
+
+    /// Datagrams dropped because nobody polled them.
+    #[must_use]
+    pub fn dropped_transmits(&self) -> u64 {
+        self.outgoing.dropped()
+    }
+
+    fn run_tick(&mut self, now: Instant) {
+        for party in &mut self.parties {
+            party.hear(now, &mut self.events);
+        }
+        self.record();
+        for listener in 0..self.parties.len() {
+            let mut heard = SILENCE;
+            let hears = self.parties.get(listener).map_or(0, |party| party.hears);
+            let voices = mix(&self.parties, hears, &mut heard);
+            if let Some(party) = self.parties.get_mut(listener) {
+                let dubbed = party.dub(&mut heard, self.music.as_ref(), &mut self.events);
+                party.speak(now, &heard, voices || dubbed, &mut self.outgoing);
+            }
+        }
+    }
+
+    fn record(&mut self) {
+        let Some(recording) = &mut self.recording else { return };
+        let at = recording.position(self.tick);
+        let mut side = SILENCE;
+        mix(&self.parties, self.left, &mut side);
+        recording.recorder.push(Channel::Caller, at, &side);
+        side = SILENCE;
+        mix(&self.parties, self.right, &mut side);
+        recording.recorder.push(Channel::Agent, at, &side);
+    }
+
+    fn skip(&mut self, ticks: u32) {
+        if ticks == 0 {
+            return;
+        }
+        for party in &mut self.parties {
+            party.stream.skip_frames(self.next_tick, ticks);
+        }
+        self.tick += u64::from(ticks);
+        self.next_tick += FRAME_DURATION * ticks;
+        self.skipped_ticks += u64::from(ticks);
+    }
+}
+
+/// What the parties named by `mask` say together; false, and `out` untouched, when they say nothing. One
+/// alone is copied.
+fn mix(parties: &[Party], mask: u8, out: &mut Samples) -> bool {
+    let mut speaking = (0..)
+        .zip(parties)
+        .filter(|(at, party)| mask >> at & 1 == 1 && party.sounds)
+        .map(|(_, party)| &party.heard);
+    let Some(first) = speaking.next() else { return false };
+    let Some(second) = speaking.next() else {
+        *out = *first;
+        return true;
+    };
+    let mut mix = Mix::of(first);
+    mix.add(second);
+    speaking.for_each(|voice| mix.add(voice));
+    mix.write(out);
+    true
+}
