@@ -25,7 +25,7 @@ use crate::desk::RunningDesk;
 use crate::http::{self, Checks};
 use crate::intake::Middle;
 use crate::switch::{self, Incoming, Sockets, Switch};
-use crate::{clock, fetch, recover, settings};
+use crate::{calls, clock, fetch, recover, settings};
 
 /// How often records that the disk did not take, and overdue transcripts, are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -79,6 +79,9 @@ impl App {
         config.node.data_dir = std::path::absolute(&config.node.data_dir)?;
         let data = config.node.data_dir.clone();
         let prompts = Prompts::load(config.prompts.folder.as_deref())?;
+        if let Some((key, id)) = calls::prompts::unknown(&config).into_iter().next() {
+            anyhow::bail!("{key}: there is no prompt `{id}`");
+        }
         let (lists, report) = Lists::open(config.lists.clone(), &number_context(&config)).context("lists")?;
         for warning in &report.warnings {
             tracing::warn!(line = warning.line, "A list entry deserves a look: {}", warning.message);

@@ -15,6 +15,9 @@ use crate::calls::caller::Dialled;
 
 /// `ext` key under which the recording notice stands.
 pub const EXT_NOTICE: &str = "jiesu.notice";
+/// `ext` key under which the word of the number's own flow stands (`hang_up`, `voice_message` …) where it was
+/// not the queue.
+pub const EXT_FLOW: &str = "jiesu.flow";
 /// `ext` key under which a voice message's place on the recording stands.
 pub const EXT_VOICE_MESSAGE: &str = "jiesu.voice_message";
 /// `ext` key under which media waits that is not fetched yet.

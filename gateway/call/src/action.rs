@@ -4,9 +4,10 @@
 //! [`Event`](crate::Event).
 
 use crate::hall::HallEvent;
-use crate::id::{AgentId, LegId, PlayId};
+use crate::id::{LegId, PlayId};
 use crate::prompt::{PromptId, Tone};
 use crate::summary::Summary;
+use crate::target::Target;
 
 /// Something to do.
 #[derive(Clone, Debug, PartialEq)]
@@ -36,27 +37,29 @@ pub enum Action {
     StopRecording,
     /// Tell the hall.
     Hall(HallEvent),
-    /// Ring this agent's phone.
-    RingAgent {
-        /// The agent.
-        agent: AgentId,
+    /// Ring this phone.
+    Ring {
+        /// Whose.
+        target: Target,
         /// The number of this attempt, in every event about it.
         leg: LegId,
     },
-    /// Stop ringing (CANCEL). Report `AgentFailed` (487) or, when the 200 won the race, `AgentAnswered`.
-    CancelAgent {
+    /// Stop ringing (CANCEL). Report `LegFailed` (487) or, when the 200 won the race, `LegAnswered`.
+    Cancel {
         /// The attempt.
         leg: LegId,
     },
-    /// Let caller and agent hear each other.
+    /// Let the caller and this leg's party hear each other.
     Bridge {
-        /// The agent's leg.
+        /// The leg.
         leg: LegId,
     },
     /// End that.
     Unbridge,
-    /// End the agent's leg (ACK and BYE).
-    HangUpAgent {
+    /// Send the caller's own sound back.
+    Echo,
+    /// End a leg of ours (ACK and BYE).
+    HangUp {
         /// The leg.
         leg: LegId,
     },

@@ -1,5 +1,6 @@
 //! `[call]` of the configuration: every time limit and bound of a call and of the queue.
 
+use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -7,6 +8,7 @@ use record::Lane;
 use record::units::duration;
 use serde::{Deserialize, Serialize};
 
+use crate::flow::FlowConfig;
 use crate::lane::LaneRule;
 use crate::prompt::PromptId;
 
@@ -69,6 +71,8 @@ pub struct CallConfig {
     pub service_line: String,
     /// `call.queue` of the record. Default: "general".
     pub queue: String,
+    /// What certain numbers do instead of the above. Default: none.
+    pub flows: Vec<FlowConfig>,
 }
 
 impl Default for CallConfig {
@@ -92,6 +96,7 @@ impl Default for CallConfig {
             lanes: BTreeMap::new(),
             service_line: "12345".to_owned(),
             queue: "general".to_owned(),
+            flows: Vec::new(),
         }
     }
 }
@@ -121,8 +126,8 @@ impl NoticeConfig {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{key}: {complaint}")]
 pub struct ConfigError {
-    /// The key, such as `ring_time`.
-    pub key: &'static str,
+    /// The key, such as `ring_time` or `flows[2].numbers`.
+    pub key: Cow<'static, str>,
     /// What is wrong and what would be right.
     pub complaint: &'static str,
 }
@@ -134,7 +139,9 @@ impl CallConfig {
     /// Every complaint about the values, none when they work.
     pub fn check(&self) -> Vec<ConfigError> {
         let mut complaints = Vec::new();
-        let mut complain = |key, complaint| complaints.push(ConfigError { key, complaint });
+        let mut complain = |key: &'static str, complaint| {
+            complaints.push(ConfigError { key: Cow::Borrowed(key), complaint });
+        };
         for (key, value) in [
             ("max_wait", self.max_wait),
             ("ring_time", self.ring_time),
@@ -181,6 +188,7 @@ impl CallConfig {
         if self.service_line.is_empty() {
             complain("service_line", "must not be empty");
         }
+        self.check_flows(&mut complaints);
         complaints
     }
 

@@ -11,12 +11,14 @@ use crate::action::Action;
 use crate::config::CallConfig;
 use crate::ending::Ending;
 use crate::event::TurnedAway;
+use crate::flow::Flow;
 use crate::hall::HallEvent;
 use crate::id::{AgentId, LegId, PlayId};
-use crate::leg::AgentLeg;
+use crate::leg::RungLeg;
 use crate::prompt::{PromptId, Tone};
 use crate::session::SessionParams;
 use crate::summary::{Notice, Summary, VoiceMessage};
+use crate::target::Target;
 
 /// A cancelled phone normally reports within milliseconds. More than this many open ones means that the
 /// shell does not report; the oldest is forgotten.
@@ -34,7 +36,7 @@ pub(crate) struct Context {
     pub ledger: Ledger,
     actions: VecDeque<Action>,
     /// Cancelled legs of which the end is not reported yet.
-    unsettled: Vec<(LegId, AgentId)>,
+    unsettled: Vec<(LegId, Target)>,
     next_play: u64,
     next_leg: u32,
 }
@@ -79,6 +81,11 @@ impl Context {
         }
     }
 
+    /// What this number does.
+    pub fn flow(&self) -> &Flow {
+        &self.params.flow
+    }
+
     pub fn act(&mut self, action: Action) {
         self.actions.push_back(action);
     }
@@ -112,29 +119,32 @@ impl Context {
         Playing { play: PlayId(self.next_play), deadline: now + self.config.prompt_max }
     }
 
-    pub fn ring(&mut self, now: Instant, agent: AgentId) -> AgentLeg {
+    pub fn ring(&mut self, now: Instant, target: Target) -> RungLeg {
         self.next_leg = self.next_leg.saturating_add(1);
         self.ledger.rings = self.ledger.rings.saturating_add(1);
         let leg = LegId(self.next_leg);
-        self.tell_hall(HallEvent::Ringing { call: self.params.call, agent: agent.clone() });
-        self.act(Action::RingAgent { agent: agent.clone(), leg });
-        AgentLeg::ringing(leg, agent, now + self.config.ring_time)
+        if let Target::Agent(agent) = &target {
+            self.tell_hall(HallEvent::Ringing { call: self.params.call, agent: agent.clone() });
+        }
+        self.act(Action::Ring { target: target.clone(), leg });
+        RungLeg::ringing(leg, target, now + self.config.ring_time)
     }
 
     /// Cancels a ringing leg and remembers it until it is settled.
-    pub fn cancel(&mut self, leg: LegId, agent: AgentId) {
-        self.act(Action::CancelAgent { leg });
+    pub fn cancel(&mut self, leg: LegId, target: Target) {
+        self.act(Action::Cancel { leg });
         if self.unsettled.len() >= UNSETTLED_LEGS {
             self.unsettled.remove(0);
         }
-        self.unsettled.push((leg, agent));
+        self.unsettled.push((leg, target));
     }
 
     /// The end of a cancelled leg was reported; whether it was one.
     pub fn settle(&mut self, leg: LegId) -> bool {
         let Some(at) = self.unsettled.iter().position(|(open, _)| *open == leg) else { return false };
-        let (_, agent) = self.unsettled.remove(at);
-        self.tell_hall(HallEvent::Cleared { call: self.params.call, agent });
+        if let (_, Target::Agent(agent)) = self.unsettled.remove(at) {
+            self.tell_hall(HallEvent::Cleared { call: self.params.call, agent });
+        }
         true
     }
 
@@ -173,7 +183,8 @@ impl Context {
             call: self.params.call,
             lane: self.params.lane,
             service_line: self.config.service_line.clone(),
-            queue: self.config.queue.clone(),
+            queue: self.params.flow.queue.clone(),
+            flow: self.params.flow.then.as_str(),
             confirmed_after: ledger.confirmed.map(|at| self.after(at)),
             recording_after: ledger.recording.map(|at| self.after(at)),
             queued_after: ledger.queued.map(|at| self.after(at)),

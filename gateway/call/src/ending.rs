@@ -5,13 +5,21 @@ use record::EndBy;
 /// How the call ended; one per way.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Ending {
-    CallerHungUp { q850: Option<u8> },
+    CallerHungUp {
+        q850: Option<u8>,
+    },
     CallerLost,
     NeverConfirmed,
-    AnswerFailed { sip_code: u16 },
+    AnswerFailed {
+        sip_code: u16,
+    },
     AgentHungUp,
     AgentLost,
+    /// A phone at a fixed address was not answered, and no message could be left.
+    NobodyReached,
     MessageDone,
+    /// The number's flow has come to its end.
+    FlowDone,
     TooLong,
     Shutdown,
 }
@@ -26,7 +34,12 @@ impl Ending {
             Self::CallerHungUp { .. } => EndBy::Caller,
             Self::CallerLost | Self::NeverConfirmed | Self::AgentLost => EndBy::Network,
             Self::AgentHungUp => EndBy::Agent,
-            Self::AnswerFailed { .. } | Self::MessageDone | Self::TooLong | Self::Shutdown => EndBy::Gateway,
+            Self::AnswerFailed { .. }
+            | Self::NobodyReached
+            | Self::MessageDone
+            | Self::FlowDone
+            | Self::TooLong
+            | Self::Shutdown => EndBy::Gateway,
         }
     }
 
@@ -39,12 +52,13 @@ impl Ending {
         }
     }
 
-    /// Q.850: 16 normal clearing, 41 temporary failure, 102 recovery on timer expiry, 65 bearer capability
+    /// Q.850: 16 normal clearing, 19 no answer, 41 temporary failure, 102 recovery on timer expiry, 65 bearer capability
     /// not implemented (RFC 3398 §8.2.6.1 pairs it with 488), 31 normal, unspecified.
     pub fn q850(self) -> u8 {
         match self {
             Self::CallerHungUp { q850 } => q850.unwrap_or(16),
-            Self::AgentHungUp | Self::MessageDone => 16,
+            Self::AgentHungUp | Self::MessageDone | Self::FlowDone => 16,
+            Self::NobodyReached => 19,
             Self::CallerLost | Self::NeverConfirmed | Self::AgentLost | Self::TooLong => 102,
             Self::Shutdown => 41,
             Self::AnswerFailed { sip_code: 488 | 415 | 606 } => 65,

@@ -47,31 +47,31 @@ pub enum Event {
     },
     /// The hall removed the caller from the queue ([`HallOutput::TurnAway`]).
     TurnedAway(TurnedAway),
-    /// The agent's phone rings (180).
-    AgentRinging {
-        /// The leg of [`Action::RingAgent`](crate::Action::RingAgent).
+    /// The phone of a leg of ours rings (180).
+    LegRinging {
+        /// The leg of [`Action::Ring`](crate::Action::Ring).
         leg: LegId,
     },
-    /// The agent picked up (200).
-    AgentAnswered {
-        /// The leg of [`Action::RingAgent`](crate::Action::RingAgent).
+    /// It was picked up (200).
+    LegAnswered {
+        /// The leg of [`Action::Ring`](crate::Action::Ring).
         leg: LegId,
     },
-    /// The agent's phone refused, was busy, unreachable, or was cancelled (487).
-    AgentFailed {
-        /// The leg of [`Action::RingAgent`](crate::Action::RingAgent).
+    /// It refused, was busy, unreachable, or was cancelled (487).
+    LegFailed {
+        /// The leg of [`Action::Ring`](crate::Action::Ring).
         leg: LegId,
         /// The SIP status; 408 when nothing answered, 503 when it could not be sent.
         sip_code: u16,
     },
-    /// The agent hung up an answered leg (BYE).
-    AgentHungUp {
-        /// The leg of [`Action::RingAgent`](crate::Action::RingAgent).
+    /// Its party hung up an answered leg (BYE).
+    LegHungUp {
+        /// The leg of [`Action::Ring`](crate::Action::Ring).
         leg: LegId,
     },
-    /// The agent's answered leg died without BYE (media or session timer).
-    AgentLost {
-        /// The leg of [`Action::RingAgent`](crate::Action::RingAgent).
+    /// An answered leg died without BYE (media or session timer).
+    LegLost {
+        /// The leg of [`Action::Ring`](crate::Action::Ring).
         leg: LegId,
     },
     /// The caller hung up: CANCEL before the answer, BYE after it.

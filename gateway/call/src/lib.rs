@@ -10,7 +10,7 @@
 //! There is no menu: GB/T 33358-2016 wants a person within fifteen seconds.
 //!
 //! ```
-//! use gateway_call::{Action, CallConfig, CallId, Event, Hall, Session, SessionParams};
+//! use gateway_call::{Action, CallConfig, CallId, Event, Flow, Hall, Session, SessionParams};
 //! use std::{sync::Arc, time::Instant};
 //!
 //! # #[allow(clippy::disallowed_methods)]
@@ -18,7 +18,8 @@
 //! let config = Arc::new(CallConfig::default());
 //! let mut hall = Hall::new(config.clone(), now);
 //! let (call, lane) = (CallId(1), record::Lane::Standard);
-//! let mut session = Session::new(SessionParams { call, lane, skills: Vec::new(), config }, now);
+//! let flow = Flow::default_of(&config);
+//! let mut session = Session::new(SessionParams { call, lane, skills: Vec::new(), config, flow }, now);
 //!
 //! let mut pump = |session: &mut Session| {
 //!     let mut wanted = Vec::new();
@@ -43,6 +44,7 @@ pub mod config;
 mod context;
 mod ending;
 pub mod event;
+pub mod flow;
 pub mod hall;
 pub mod id;
 pub mod lane;
@@ -51,14 +53,17 @@ mod phase;
 pub mod prompt;
 pub mod session;
 pub mod summary;
+pub mod target;
 mod waiting_sound;
 
 pub use action::Action;
 pub use config::{CallConfig, ConfigError};
 pub use event::{Event, TurnedAway};
+pub use flow::{Flow, FlowConfig, Then};
 pub use hall::{Hall, HallEvent, HallOutput, HallSnapshot, RingFailure};
 pub use id::{AgentId, CallId, LegId, PlayId, Skill};
 pub use lane::LaneRule;
 pub use prompt::{PromptId, Tone};
 pub use session::{PhaseName, Session, SessionParams};
 pub use summary::{Notice, Summary, VoiceMessage};
+pub use target::Target;

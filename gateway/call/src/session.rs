@@ -17,6 +17,7 @@ use crate::config::CallConfig;
 use crate::context::Context;
 use crate::ending::Ending;
 use crate::event::Event;
+use crate::flow::Flow;
 use crate::hall::HallEvent;
 use crate::id::{CallId, LegId, Skill};
 use crate::phase::{Ended, Phase};
@@ -34,6 +35,8 @@ pub struct SessionParams {
     pub skills: Vec<Skill>,
     /// Limits and prompts, as they stand when the call comes in.
     pub config: Arc<CallConfig>,
+    /// What the dialled number does: [`CallConfig::flow`].
+    pub flow: Flow,
 }
 
 /// A call. See the module; the shell's loop is in the crate's documentation.
@@ -170,11 +173,11 @@ impl Session {
             return;
         }
         match event {
-            Event::AgentAnswered { leg } => {
-                self.context.act(Action::HangUpAgent { leg: *leg });
+            Event::LegAnswered { leg } => {
+                self.context.act(Action::HangUp { leg: *leg });
                 self.context.settle(*leg);
             }
-            Event::AgentFailed { leg, .. } | Event::AgentHungUp { leg } | Event::AgentLost { leg } => {
+            Event::LegFailed { leg, .. } | Event::LegHungUp { leg } | Event::LegLost { leg } => {
                 self.context.settle(*leg);
             }
             _ => {}
@@ -190,11 +193,11 @@ pub(crate) enum Next {
 
 fn leg_of(event: &Event) -> Option<LegId> {
     match event {
-        Event::AgentRinging { leg }
-        | Event::AgentAnswered { leg }
-        | Event::AgentFailed { leg, .. }
-        | Event::AgentHungUp { leg }
-        | Event::AgentLost { leg } => Some(*leg),
+        Event::LegRinging { leg }
+        | Event::LegAnswered { leg }
+        | Event::LegFailed { leg, .. }
+        | Event::LegHungUp { leg }
+        | Event::LegLost { leg } => Some(*leg),
         _ => None,
     }
 }

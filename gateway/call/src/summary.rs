@@ -22,6 +22,8 @@ pub struct Summary {
     pub service_line: String,
     /// `call.queue` of the record.
     pub queue: String,
+    /// What the number does: [`Then::as_str`](crate::Then::as_str).
+    pub flow: &'static str,
     /// The caller's ACK.
     pub confirmed_after: Option<Duration>,
     /// Start of the recording: 0 on the recording timeline.

@@ -4,16 +4,17 @@
 //! draft before the 200.
 
 use std::sync::Arc;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
+use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
-use record::{Decision, Outcome, Uuid};
+use record::{Decision, Outcome, Record, Uuid};
 
 use super::drive::{self, Accepted};
 use super::ports::PortPair;
-use super::{Calls, caller, leg};
+use super::{Calls, caller, leg, silent_line};
 use crate::compose::{self, CallLine};
-use crate::switch::Incoming;
+use crate::switch::{Incoming, LegEvents};
 
 /// Decline (RFC 3261 section 21.6.2): the lists say no.
 const DECLINE: u16 = 603;
@@ -27,7 +28,12 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let (trunk, numbers) = live.trunk(&invite.trunk);
     let identity = caller::identify(&invite, trunk, &numbers);
     let dialled = caller::dialled(&invite, trunk);
+    let flow = live.call.flow(&dialled.number, dialled.legacy_line.as_deref());
     let verdict = calls.middle.check(&identity);
+    if flow.is_silent() && !flow.intake && verdict.decision != Decision::Refuse {
+        let _counted = calls.count();
+        return hold(&calls, call, invite.sdp.as_deref(), events, live.call.max_call).await;
+    }
     let line = CallLine {
         record_id: Uuid::now_v7(),
         call_id: &invite.call_id,
@@ -39,7 +45,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     if verdict.decision == Decision::Refuse {
         tracing::info!(record.id = %record.record_id, trunk = %invite.trunk, "A call was refused by the lists.");
         metrics::counter!("jiesu_calls_refused_total", "reason" => "list").increment(1);
-        calls.middle.call_refused(record, Outcome::Blocked, i64::from(DECLINE)).await;
+        refused(&calls, flow.intake, record, Outcome::Blocked, DECLINE).await;
         return calls.switch.refuse(call, DECLINE, None).await;
     }
     let prepared = match prepare(&calls, invite.sdp.as_deref()) {
@@ -48,10 +54,10 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
             tracing::warn!(record.id = %record.record_id, trunk = %invite.trunk, status, reason, "A call could not be taken.");
             metrics::counter!("jiesu_calls_refused_total", "reason" => reason).increment(1);
             calls.switch.refuse(call, status, (status == 503).then_some(5)).await;
-            return calls.middle.call_refused(record, Outcome::Failed, i64::from(status)).await;
+            return refused(&calls, flow.intake, record, Outcome::Failed, status).await;
         }
     };
-    let record = calls.middle.call_admitted(record).await;
+    let record = if flow.intake { calls.middle.call_admitted(record).await } else { record };
     let presented = presented_number(&identity);
     let accepted = Accepted {
         handle: call,
@@ -62,9 +68,29 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         started,
         prepared,
         config: live.call.clone(),
+        flow,
         presented,
     };
-    drive::drive(calls, accepted).await;
+    // On the heap of its own, so that a line that needs no driver does not pay for its size.
+    Box::pin(drive::drive(calls, accepted)).await;
+}
+
+async fn hold(calls: &Calls, call: CallHandle, sdp: Option<&str>, events: LegEvents, limit: Duration) {
+    if let Err(status) = silent_line::hold(calls, call, sdp, events, limit).await {
+        metrics::counter!("jiesu_calls_refused_total", "reason" => refusal(status)).increment(1);
+        calls.switch.refuse(call, status, None).await;
+    }
+}
+
+/// A technical number leaves no record of a refusal either.
+async fn refused(calls: &Calls, intake: bool, record: Record, outcome: Outcome, status: u16) {
+    if intake {
+        calls.middle.call_refused(record, outcome, i64::from(status)).await;
+    }
+}
+
+const fn refusal(status: u16) -> &'static str {
+    if status == 488 { "no-codec" } else { "bad-sdp" }
 }
 
 /// The caller's side of the media, agreed or offered.
@@ -80,8 +106,7 @@ pub struct Prepared {
 }
 
 fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'static str)> {
-    let status =
-        |error: SdpError| (error.status(), if error.status() == 488 { "no-codec" } else { "bad-sdp" });
+    let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
     let mut description = LocalDescription::new(leg::session_id());

@@ -56,6 +56,8 @@ pub enum MediaCommand {
     DropAgent,
     /// Let both hear each other, or not.
     Bridge(bool),
+    /// Send the caller their own sound back.
+    Echo,
     /// Change a leg's stream after a re-INVITE.
     Change(Leg, StreamChange),
     /// End: goodbye by RTCP, last blocks to the recorder, then the figures.
@@ -233,6 +235,7 @@ impl Task {
                 self.agent = None;
             }
             MediaCommand::Bridge(bridged) => self.media.bridge(bridged),
+            MediaCommand::Echo => self.media.echo(Leg::CALLER, true),
             MediaCommand::Change(leg, change) => {
                 if let Some(stream) = self.media.stream_mut(leg) {
                     change(stream, Instant::now());

@@ -1,6 +1,6 @@
 //! Telephone calls: from the INVITE to the record.
 //!
-//! `accept` decides whether there is a call, `drive` runs it, `media` carries its sound, `hub` is the queue
+//! `accept` decides whether there is a call, `drive` runs it (`silent_line` one that needs no media), `media` carries its sound, `hub` is the queue
 //! all calls share, `recording` writes files, `transcribe` turns them into text.
 
 pub mod accept;
@@ -12,6 +12,7 @@ pub mod media;
 pub mod ports;
 pub mod prompts;
 pub mod recording;
+pub mod silent_line;
 pub mod transcribe;
 
 use std::net::IpAddr;

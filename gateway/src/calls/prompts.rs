@@ -1,9 +1,10 @@
 //! What callers hear: the shipped prompts, or the operator's own files in their place.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::Path;
 
 use anyhow::Context as _;
+use config::Config;
 use gateway_media::{Prompt, tone};
 
 use sha2::{Digest as _, Sha256};
@@ -39,6 +40,9 @@ const SHIPPED: &[(&str, &[u8])] = shipped![
     "service_unavailable_en",
 ];
 
+/// Own prompts at most, beside those that replace shipped ones.
+const MAX_OWN: usize = 256;
+
 /// Every prompt, decoded once.
 pub struct Prompts {
     prompts: HashMap<String, (Prompt, String)>,
@@ -47,11 +51,18 @@ pub struct Prompts {
 }
 
 impl Prompts {
-    /// Decodes the shipped prompts, and those of `folder` instead where it has a file of the same name. A
-    /// file there that cannot be read is an error: silence in place of the recording notice is none.
+    /// Decodes the shipped prompts, and those of `folder`: instead where it has a file of the same name, else
+    /// beside them, for `call.notice` and the flows. A file there that cannot be read is an error: silence in
+    /// place of the recording notice is none.
     pub fn load(folder: Option<&Path>) -> anyhow::Result<Self> {
         let mut prompts = HashMap::new();
-        for (id, shipped) in SHIPPED {
+        let own = match folder {
+            Some(folder) => own_ids(folder)?,
+            None => BTreeSet::new(),
+        };
+        let mut sources: BTreeMap<&str, &[u8]> = own.iter().map(|id| (id.as_str(), [].as_slice())).collect();
+        sources.extend(SHIPPED.iter().copied());
+        for (id, shipped) in sources {
             let own = match folder {
                 Some(folder) => own_file(folder, id)?,
                 None => None,
@@ -60,7 +71,7 @@ impl Prompts {
             let samples = asr::audio::decode_mono(bytes, RATE_HZ)
                 .with_context(|| format!("prompt {id} cannot be decoded"))?;
             let version = hex::encode(&Sha256::digest(bytes)[..4]);
-            prompts.insert((*id).to_owned(), (Prompt::new(samples), version));
+            prompts.insert(id.to_owned(), (Prompt::new(samples), version));
         }
         Ok(Self { prompts, ring_back: tone::ring_back(), beep: tone::beep() })
     }
@@ -84,6 +95,33 @@ impl Prompts {
     pub fn beep(&self) -> Prompt {
         self.beep.clone()
     }
+}
+
+/// Prompts that the configuration names and nobody has: key and id.
+pub fn unknown(config: &Config) -> Vec<(String, String)> {
+    let folder = config.prompts.folder.as_deref();
+    let own = folder.and_then(|folder| own_ids(folder).ok()).unwrap_or_default();
+    let known = |id: &str| own.contains(id) || SHIPPED.iter().any(|(shipped, _)| *shipped == id);
+    let named = config.call.named_prompts().into_iter();
+    named
+        .filter(|(_, id)| !id.as_str().is_empty() && !known(id.as_str()))
+        .map(|(key, id)| (format!("call.{key}"), id.as_str().to_owned()))
+        .collect()
+}
+
+/// The ids of the operator's own prompts: file names without their extension.
+fn own_ids(folder: &Path) -> anyhow::Result<BTreeSet<String>> {
+    let fault = || format!("cannot read {}", folder.display());
+    let mut ids = BTreeSet::new();
+    for entry in std::fs::read_dir(folder).with_context(fault)? {
+        let path = entry.with_context(fault)?.path();
+        let is_sound = path.extension().is_some_and(|e| EXTENSIONS.iter().any(|known| e == *known));
+        if let (true, Some(id)) = (is_sound, path.file_stem().and_then(|stem| stem.to_str())) {
+            ids.insert(id.to_owned());
+        }
+    }
+    anyhow::ensure!(ids.len() <= MAX_OWN, "{} holds more than {MAX_OWN} prompts", folder.display());
+    Ok(ids)
 }
 
 fn own_file(folder: &Path, id: &str) -> anyhow::Result<Option<Vec<u8>>> {
@@ -129,6 +167,24 @@ mod tests {
         assert_ne!(own.version("notice"), shipped.version("notice"));
         assert_eq!(own.version("waiting"), shipped.version("waiting"));
         assert_eq!(own.prompt("notice").unwrap().duration().as_millis(), 1_000);
+    }
+
+    #[test]
+    fn a_flow_may_name_any_file_of_the_folder_and_no_other() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut wav = gateway_media::wav::wav_header(32_000).to_vec();
+        wav.extend([0u8; 32_000]);
+        std::fs::write(folder.path().join("line_moved.wav"), wav).unwrap();
+        let prompts = Prompts::load(Some(folder.path())).unwrap();
+        assert_eq!(prompts.prompt("line_moved").unwrap().duration().as_millis(), 1_000);
+
+        let mut config = Config::default();
+        config.prompts.folder = Some(folder.path().to_owned());
+        config.call = serde_json::from_value(serde_json::json!({ "notice": "notice_en", "flows": [
+            { "numbers": ["1"], "prompt": "line_moved" }, { "numbers": ["2"], "prompt": "line_mvoed" },
+        ] }))
+        .unwrap();
+        assert_eq!(unknown(&config), [("call.flows[1].prompt".to_owned(), "line_mvoed".to_owned())]);
     }
 
     #[test]

@@ -15,6 +15,12 @@ pub fn run(common: &Common, screen: &Screen) -> u8 {
             return BAD_CONFIG;
         }
     };
+    let unknown = crate::calls::prompts::unknown(&loaded.config);
+    if !unknown.is_empty() {
+        let fault = |(key, id): &(String, String)| Fault::new(None, key.clone(), prompt_fault(id));
+        show_faults(screen, &unknown.iter().map(fault).collect::<Vec<_>>());
+        return BAD_CONFIG;
+    }
     let numbers = crate::calls::number_context(&loaded.config);
     let mut warnings: Vec<String> = loaded.warnings.iter().map(ToString::to_string).collect();
     match blacklist::Lists::open(loaded.config.lists.clone(), &numbers) {
@@ -45,6 +51,13 @@ pub fn run(common: &Common, screen: &Screen) -> u8 {
     let source = source.unwrap_or_else(|| screen.say("内置默认配置", "the embedded defaults").into());
     screen.line(format!("{} {source}", screen.green(screen.say("配置正确：", "configuration is good:"))));
     OK
+}
+
+fn prompt_fault(id: &str) -> String {
+    format!(
+        "no prompt `{id}`: it is neither shipped nor a file of prompts.folder (wav, ogg, mp3, flac) / \
+         没有这个提示音：既非内置，也不在 prompts.folder 中"
+    )
 }
 
 /// Prints faults, each with file, line and key path.

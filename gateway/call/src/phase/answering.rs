@@ -26,7 +26,9 @@ impl Answering {
         match event {
             Event::Confirmed => {
                 context.ledger.confirmed = Some(now);
-                context.start_recording(now);
+                if context.flow().record {
+                    context.start_recording(now);
+                }
                 Greeting::enter(context, now)
             }
             _ => Next::Phase(Phase::Answering(self)),

@@ -6,13 +6,17 @@
 //! | [`Greeting`] | the end of the notice; `prompt_max` |
 //! | [`Waiting`] | an offered agent; turned away; `max_wait` |
 //! | [`Ringing`] | the agent's answer; refusal, `ring_time` |
+//! | [`Dialling`] | the fixed phone's answer; refusal, `ring_time` |
+//! | [`Holding`] | hang-up; `max_call` |
 //! | [`Talking`] | either side; `max_call` |
 //! | [`VoiceMessage`] | hang-up, `#`, silence; `message_max` |
 //! | [`Ended`] | the last cancelled leg's end; five seconds |
 
 mod answering;
+mod dialling;
 mod ended;
 mod greeting;
+mod holding;
 mod ringing;
 mod talking;
 mod voice_message;
@@ -23,8 +27,10 @@ use std::time::Instant;
 use record::Outcome;
 
 use self::answering::Answering;
+use self::dialling::Dialling;
 pub(crate) use self::ended::Ended;
 use self::greeting::Greeting;
+use self::holding::Holding;
 use self::ringing::Ringing;
 use self::talking::Talking;
 use self::voice_message::VoiceMessage;
@@ -41,6 +47,8 @@ pub(crate) enum Phase {
     Greeting(Greeting),
     Waiting(Waiting),
     Ringing(Ringing),
+    Dialling(Dialling),
+    Holding(Holding),
     Talking(Talking),
     VoiceMessage(VoiceMessage),
     Ended(Ended),
@@ -57,6 +65,12 @@ pub enum PhaseName {
     Waiting,
     /// An agent's phone rings.
     Ringing,
+    /// A fixed phone rings.
+    Dialling,
+    /// Echo test.
+    Echo,
+    /// Connected to nobody.
+    Hold,
     /// Caller and agent hear each other.
     Talking,
     /// A voice message is offered or spoken.
@@ -73,6 +87,9 @@ impl PhaseName {
             Self::Greeting => "greeting",
             Self::Waiting => "waiting",
             Self::Ringing => "ringing",
+            Self::Dialling => "dialling",
+            Self::Echo => "echo",
+            Self::Hold => "hold",
             Self::Talking => "talking",
             Self::VoiceMessage => "voice_message",
             Self::Ended => "ended",
@@ -98,6 +115,8 @@ impl Phase {
             Self::Greeting(phase) => phase.on_event(context, now, event),
             Self::Waiting(phase) => phase.on_event(context, now, event),
             Self::Ringing(phase) => phase.on_event(context, now, event),
+            Self::Dialling(phase) => phase.on_event(context, now, event),
+            Self::Holding(phase) => phase.on_event(context, now, event),
             Self::Talking(phase) => phase.on_event(context, now, event),
             Self::VoiceMessage(phase) => phase.on_event(context, now, event),
             Self::Ended(phase) => Next::Phase(Self::Ended(phase)),
@@ -110,6 +129,8 @@ impl Phase {
             Self::Greeting(phase) => phase.on_timeout(context, now),
             Self::Waiting(phase) => phase.on_timeout(context, now),
             Self::Ringing(phase) => phase.on_timeout(context, now),
+            Self::Dialling(phase) => phase.on_timeout(context, now),
+            Self::Holding(phase) => Next::Phase(Self::Holding(phase)),
             Self::Talking(phase) => Next::Phase(Self::Talking(phase)),
             Self::VoiceMessage(phase) => phase.on_timeout(context, now),
             Self::Ended(phase) => Next::Phase(Self::Ended(phase.on_timeout(context, now))),
@@ -124,6 +145,8 @@ impl Phase {
             Self::Greeting(phase) => phase.abandon(context, now),
             Self::Waiting(phase) => phase.abandon(context, now),
             Self::Ringing(phase) => phase.abandon(context, now),
+            Self::Dialling(phase) => phase.abandon(context),
+            Self::Holding(phase) => phase.abandon(),
             Self::Talking(phase) => phase.abandon(context),
             Self::VoiceMessage(phase) => phase.abandon(context, now),
         }
@@ -135,7 +158,8 @@ impl Phase {
             Self::Greeting(phase) => Some(phase.deadline()),
             Self::Waiting(phase) => Some(phase.deadline()),
             Self::Ringing(phase) => Some(phase.deadline()),
-            Self::Talking(_) => None,
+            Self::Dialling(phase) => phase.deadline(),
+            Self::Holding(_) | Self::Talking(_) => None,
             Self::VoiceMessage(phase) => Some(phase.deadline(context)),
             Self::Ended(phase) => phase.deadline(),
         }
@@ -146,8 +170,13 @@ impl Phase {
         match self {
             Self::Greeting(phase) => phase.leg(),
             Self::Ringing(phase) => Some(phase.leg()),
+            Self::Dialling(phase) => Some(phase.leg()),
             Self::Talking(phase) => Some(phase.leg()),
-            Self::Answering(_) | Self::Waiting(_) | Self::VoiceMessage(_) | Self::Ended(_) => None,
+            Self::Answering(_)
+            | Self::Waiting(_)
+            | Self::Holding(_)
+            | Self::VoiceMessage(_)
+            | Self::Ended(_) => None,
         }
     }
 
@@ -157,6 +186,9 @@ impl Phase {
             Self::Greeting(_) => PhaseName::Greeting,
             Self::Waiting(_) => PhaseName::Waiting,
             Self::Ringing(_) => PhaseName::Ringing,
+            Self::Dialling(_) => PhaseName::Dialling,
+            Self::Holding(phase) if phase.is_echo() => PhaseName::Echo,
+            Self::Holding(_) => PhaseName::Hold,
             Self::Talking(_) => PhaseName::Talking,
             Self::VoiceMessage(_) => PhaseName::VoiceMessage,
             Self::Ended(_) => PhaseName::Ended,

@@ -9,23 +9,23 @@ use super::{Phase, Talking, Waiting};
 use crate::context::Context;
 use crate::event::Event;
 use crate::id::LegId;
-use crate::leg::AgentLeg;
+use crate::leg::RungLeg;
 use crate::session::Next;
 use crate::waiting_sound::WaitingSound;
 
 #[derive(Debug)]
 pub(crate) struct Ringing {
     sound: WaitingSound,
-    leg: AgentLeg,
+    leg: RungLeg,
 }
 
 impl Ringing {
-    pub fn enter(sound: WaitingSound, leg: AgentLeg) -> Next {
+    pub fn enter(sound: WaitingSound, leg: RungLeg) -> Next {
         Next::Phase(Phase::Ringing(Self { sound, leg }))
     }
 
     /// The notice is over and a phone rings already.
-    pub fn during_greeting(context: &mut Context, now: Instant, leg: AgentLeg) -> Next {
+    pub fn during_greeting(context: &mut Context, now: Instant, leg: RungLeg) -> Next {
         let sound = WaitingSound::start(context, now);
         Self::enter(sound, leg)
     }

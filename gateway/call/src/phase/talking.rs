@@ -1,4 +1,4 @@
-//! Caller and agent hear each other. When either hangs up, both legs end.
+//! Caller and agent (or the phone a number belongs to) hear each other. When either hangs up, both legs end.
 
 use std::time::Instant;
 
@@ -10,35 +10,38 @@ use crate::context::Context;
 use crate::ending::Ending;
 use crate::event::Event;
 use crate::hall::HallEvent;
-use crate::id::{AgentId, LegId};
-use crate::leg::AgentLeg;
+use crate::id::LegId;
+use crate::leg::RungLeg;
 use crate::session::Next;
+use crate::target::Target;
 
 #[derive(Debug)]
 pub(crate) struct Talking {
     leg: LegId,
-    agent: AgentId,
+    target: Target,
 }
 
 impl Talking {
-    pub fn enter(context: &mut Context, now: Instant, leg: AgentLeg) -> Next {
-        let AgentLeg { leg, agent, .. } = leg;
+    pub fn enter(context: &mut Context, now: Instant, leg: RungLeg) -> Next {
+        let RungLeg { leg, target, .. } = leg;
         context.ledger.answered = Some(now);
-        context.ledger.agent = Some(agent.clone());
+        context.ledger.agent = target.agent().cloned();
         context.act(Action::StopPlaying);
         context.act(Action::Bridge { leg });
-        context.tell_hall(HallEvent::Talking { call: context.params.call, agent: agent.clone() });
-        Next::Phase(Phase::Talking(Self { leg, agent }))
+        if let Target::Agent(agent) = &target {
+            context.tell_hall(HallEvent::Talking { call: context.params.call, agent: agent.clone() });
+        }
+        Next::Phase(Phase::Talking(Self { leg, target }))
     }
 
     pub fn on_event(self, context: &mut Context, now: Instant, event: &Event) -> Next {
         match event {
-            Event::AgentHungUp { .. } => {
+            Event::LegHungUp { .. } => {
                 context.act(Action::Unbridge);
                 self.release(context);
                 Next::End(Outcome::Answered, Ending::AgentHungUp)
             }
-            Event::AgentLost { .. } | Event::AgentFailed { .. } => {
+            Event::LegLost { .. } | Event::LegFailed { .. } => {
                 self.abandon(context);
                 Next::End(Outcome::Answered, Ending::AgentLost)
             }
@@ -53,7 +56,7 @@ impl Talking {
 
     pub fn abandon(self, context: &mut Context) -> Outcome {
         context.act(Action::Unbridge);
-        context.act(Action::HangUpAgent { leg: self.leg });
+        context.act(Action::HangUp { leg: self.leg });
         self.release(context);
         Outcome::Answered
     }
@@ -63,6 +66,8 @@ impl Talking {
     }
 
     fn release(self, context: &mut Context) {
-        context.tell_hall(HallEvent::Released { call: context.params.call, agent: self.agent });
+        if let Target::Agent(agent) = self.target {
+            context.tell_hall(HallEvent::Released { call: context.params.call, agent });
+        }
     }
 }

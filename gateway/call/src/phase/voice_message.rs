@@ -32,7 +32,9 @@ enum Step {
 
 impl VoiceMessage {
     pub fn enter(context: &mut Context, now: Instant) -> Next {
-        context.leave_queue(now);
+        if context.ledger.queued.is_some() {
+            context.leave_queue(now);
+        }
         Self::at(Step::Asking(context.play(now, PromptId::NO_AGENT)))
     }
 

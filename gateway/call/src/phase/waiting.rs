@@ -40,7 +40,7 @@ impl Waiting {
         let sound = self.sound.on_event(context, now, event);
         match event {
             Event::AgentOffered { agent } => {
-                let leg = context.ring(now, agent.clone());
+                let leg = context.ring(now, agent.clone().into());
                 Ringing::enter(sound, leg)
             }
             Event::TurnedAway(_) | Event::Drain => VoiceMessage::enter(context, now),

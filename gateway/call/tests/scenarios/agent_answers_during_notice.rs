@@ -44,7 +44,7 @@ fn an_agent_who_answers_and_gives_up_during_the_notice_leaves_the_caller_in_line
     floor.agent_answers(call);
     floor.take(call);
     let leg = floor.leg(call);
-    floor.event(call, Event::AgentHungUp { leg });
+    floor.event(call, Event::LegHungUp { leg });
     assert_eq!(floor.take(call), ["hall: a declined", "hall: ringing b", "ring b leg 2"]);
 }
 
@@ -55,7 +55,7 @@ fn an_agent_whose_line_dies_during_the_notice_is_hung_up_and_the_next_rings() {
     floor.agent_answers(call);
     floor.take(call);
     let leg = floor.leg(call);
-    floor.event(call, Event::AgentLost { leg });
+    floor.event(call, Event::LegLost { leg });
     assert_eq!(floor.done(call), ["hang up leg 1", "ring b leg 2"]);
 }
 

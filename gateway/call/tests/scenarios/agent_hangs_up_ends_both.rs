@@ -12,7 +12,7 @@ fn the_caller_is_hung_up() {
     floor.pass(ms(90_000));
     floor.take(call);
     let leg = floor.leg(call);
-    floor.event(call, Event::AgentHungUp { leg });
+    floor.event(call, Event::LegHungUp { leg });
     assert_eq!(
         floor.take(call),
         ["unbridge", "hall: released a", "stop recording", "hang up caller 16", "finished"]
@@ -29,7 +29,7 @@ fn an_agent_leg_that_dies_ends_the_call_as_a_network_fault() {
     let call = floor.talking(Lane::Standard);
     floor.take(call);
     let leg = floor.leg(call);
-    floor.event(call, Event::AgentLost { leg });
+    floor.event(call, Event::LegLost { leg });
     assert_eq!(
         floor.done(call),
         ["unbridge", "hang up leg 1", "stop recording", "hang up caller 102", "finished"]

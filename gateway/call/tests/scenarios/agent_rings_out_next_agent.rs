@@ -68,7 +68,7 @@ fn a_phone_may_ring_out_beyond_max_wait_and_then_it_is_the_voice_message() {
     floor.agent_fails(call, 486);
     floor.pass(ms(30_000));
     let leg = floor.leg(call);
-    floor.event(call, Event::AgentRinging { leg });
+    floor.event(call, Event::LegRinging { leg });
     floor.pass(ms(19_999));
     assert_eq!(floor.phase(call), PhaseName::Ringing);
 }

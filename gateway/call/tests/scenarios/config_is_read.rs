@@ -76,7 +76,8 @@ fn all_complaints_come_at_once() {
             "prompt_max": "8d", "service_line": ""}"#,
     )
     .unwrap();
-    let keys: Vec<&str> = config.check().iter().map(|complaint| complaint.key).collect();
+    let complaints = config.check();
+    let keys: Vec<&str> = complaints.iter().map(|complaint| &*complaint.key).collect();
     assert_eq!(
         keys,
         ["ring_time", "prompt_max", "max_call", "queue_capacity", "priority_burst", "notice", "service_line"]

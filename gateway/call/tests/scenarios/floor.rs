@@ -18,7 +18,7 @@ pub struct Floor {
     lines: BTreeMap<CallId, Vec<String>>,
     playing: BTreeMap<CallId, PlayId>,
     legs: BTreeMap<CallId, LegId>,
-    rings: Vec<(CallId, AgentId)>,
+    rings: Vec<(CallId, String)>,
 }
 
 #[allow(clippy::disallowed_methods)] // an arbitrary origin; only differences to it are ever used
@@ -50,13 +50,22 @@ pub fn line(action: &Action) -> String {
             HallEvent::Released { agent, .. } => format!("hall: released {agent}"),
             other => format!("hall: {other:?}"),
         },
-        Action::RingAgent { agent, leg } => format!("ring {agent} leg {}", leg.0),
-        Action::CancelAgent { leg } => format!("cancel leg {}", leg.0),
+        Action::Ring { target, leg } => format!("ring {} leg {}", name(target), leg.0),
+        Action::Cancel { leg } => format!("cancel leg {}", leg.0),
         Action::Bridge { leg } => format!("bridge leg {}", leg.0),
         Action::Unbridge => "unbridge".into(),
-        Action::HangUpAgent { leg } => format!("hang up leg {}", leg.0),
+        Action::Echo => "echo".into(),
+        Action::HangUp { leg } => format!("hang up leg {}", leg.0),
         Action::HangUpCaller { q850 } => format!("hang up caller {q850}"),
         Action::Finished(_) => "finished".into(),
+    }
+}
+
+pub fn name(target: &Target) -> String {
+    match target {
+        Target::Agent(agent) => agent.to_string(),
+        Target::Phone(address) => address.clone(),
+        Target::Trunk { number, .. } => number.reveal().clone(),
     }
 }
 
@@ -116,9 +125,21 @@ impl Floor {
 
     pub fn invite(&mut self, lane: Lane) -> CallId {
         let call = CallId(self.sessions.len() as u64 + 1);
-        let params = SessionParams { call, lane, skills: Vec::new(), config: self.config.clone() };
+        let (config, flow) = (self.config.clone(), Flow::default_of(&self.config));
+        let params = SessionParams { call, lane, skills: Vec::new(), config, flow };
         self.sessions.insert(call, Session::new(params, self.now));
         self.pump();
+        call
+    }
+
+    /// A call to a number with a flow of its own, answered and acknowledged.
+    pub fn dial(&mut self, number: &str) -> CallId {
+        let call = CallId(self.sessions.len() as u64 + 1);
+        let (config, flow) = (self.config.clone(), self.config.flow(number, None));
+        let params = SessionParams { call, lane: Lane::Standard, skills: Vec::new(), config, flow };
+        self.sessions.insert(call, Session::new(params, self.now));
+        self.pump();
+        self.event(call, Event::Confirmed);
         call
     }
 
@@ -154,12 +175,12 @@ impl Floor {
 
     pub fn agent_answers(&mut self, call: CallId) {
         let leg = self.leg(call);
-        self.event(call, Event::AgentAnswered { leg });
+        self.event(call, Event::LegAnswered { leg });
     }
 
     pub fn agent_fails(&mut self, call: CallId, sip_code: u16) {
         let leg = self.leg(call);
-        self.event(call, Event::AgentFailed { leg, sip_code });
+        self.event(call, Event::LegFailed { leg, sip_code });
     }
 
     pub fn hang_up(&mut self, call: CallId) {
@@ -212,7 +233,7 @@ impl Floor {
 
     /// Who was rung for whom since last asked.
     pub fn rings(&mut self) -> Vec<(CallId, String)> {
-        self.rings.drain(..).map(|(call, agent)| (call, agent.to_string())).collect()
+        std::mem::take(&mut self.rings)
     }
 
     pub fn elapsed_ms(&self) -> u64 {
@@ -232,9 +253,9 @@ impl Floor {
                         Action::Play { play, .. } | Action::PlayTone { play, .. } => {
                             self.playing.insert(*call, play);
                         }
-                        Action::RingAgent { agent, leg } => {
+                        Action::Ring { target, leg } => {
                             self.legs.insert(*call, leg);
-                            self.rings.push((*call, agent));
+                            self.rings.push((*call, name(&target)));
                         }
                         Action::Hall(event) => self.hall.handle(now, event),
                         Action::Finished(summary) => {

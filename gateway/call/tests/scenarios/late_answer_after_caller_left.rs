@@ -27,9 +27,9 @@ fn a_phone_that_rang_out_and_answers_while_the_next_one_rings_is_hung_up() {
     let second = floor.leg(call);
     assert_ne!(first, second);
     floor.take(call);
-    floor.event(call, Event::AgentAnswered { leg: first });
+    floor.event(call, Event::LegAnswered { leg: first });
     assert_eq!(floor.done(call), ["hang up leg 1"]);
-    floor.event(call, Event::AgentAnswered { leg: second });
+    floor.event(call, Event::LegAnswered { leg: second });
     assert_eq!(floor.done(call), ["stop playing", "bridge leg 2"]);
     assert_eq!(floor.sessions[&call].call(), call);
 }

@@ -4,6 +4,7 @@
 
 mod floor;
 
+mod a_number_has_its_own_flow;
 mod agent_answers_during_notice;
 mod agent_hangs_up_ends_both;
 mod agent_rings_after_the_notice;

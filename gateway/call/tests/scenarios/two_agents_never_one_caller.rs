@@ -28,7 +28,7 @@ fn a_second_answer_is_hung_up_and_the_first_talks_on() {
     let mut floor = Floor::agents(["a"]);
     let call = floor.talking(Lane::Standard);
     floor.take(call);
-    floor.event(call, Event::AgentAnswered { leg: gateway_call::LegId(99) });
+    floor.event(call, Event::LegAnswered { leg: gateway_call::LegId(99) });
     assert_eq!(floor.take(call), ["hang up leg 99"]);
     assert_eq!(floor.phase(call), PhaseName::Talking);
 }

@@ -1,10 +1,10 @@
-//! The agents' legs: ringing, picking up, bridging. A cancelled phone is kept until it is silent, while the
+//! The legs we ring: agents' phones and fixed ones, ringing, picking up, bridging. A cancelled phone is kept until it is silent, while the
 //! next one rings.
 
 use std::net::IpAddr;
 use std::time::Instant;
 
-use gateway_call::{AgentId, Event, LegId};
+use gateway_call::{Event, LegId, Target};
 use gateway_media::{Leg, Stream};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
@@ -33,33 +33,33 @@ pub(super) struct AgentLeg {
 impl Driver {
     pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
         let event = match event {
-            Some(LegEvent::Ringing) => Event::AgentRinging { leg },
+            Some(LegEvent::Ringing) => Event::LegRinging { leg },
             Some(LegEvent::Answered { sdp }) => self.agent_answered(leg, sdp.as_deref()).await,
             Some(LegEvent::Offer { sdp }) => return self.agent_offer(leg, sdp).await,
             Some(LegEvent::Confirmed { .. } | LegEvent::Info { .. }) => return,
             Some(LegEvent::Failed { status }) => {
                 self.drop_agent(leg).await;
-                Event::AgentFailed { leg, sip_code: status }
+                Event::LegFailed { leg, sip_code: status }
             }
             Some(LegEvent::HungUp { .. }) => {
                 self.drop_agent(leg).await;
-                Event::AgentHungUp { leg }
+                Event::LegHungUp { leg }
             }
             Some(LegEvent::Lost) | None => {
                 let answered = self.agent(leg).is_some_and(|agent| agent.agreed.is_some());
                 self.drop_agent(leg).await;
-                if answered { Event::AgentLost { leg } } else { Event::AgentFailed { leg, sip_code: 487 } }
+                if answered { Event::LegLost { leg } } else { Event::LegFailed { leg, sip_code: 487 } }
             }
         };
         self.session.handle(Instant::now(), event);
     }
 
-    pub(super) async fn ring_agent(&mut self, agent: &AgentId, leg: LegId) {
+    pub(super) async fn ring(&mut self, target: Target, leg: LegId) {
         let failed = |driver: &mut Self, sip_code| {
-            driver.session.handle(Instant::now(), Event::AgentFailed { leg, sip_code });
+            driver.session.handle(Instant::now(), Event::LegFailed { leg, sip_code });
         };
         let Ok(ports) = self.calls.ports.bind() else {
-            tracing::error!("No RTP port is free for an agent's phone.");
+            tracing::error!("No RTP port is free for another phone of a call.");
             return failed(self, 503);
         };
         let mut description = LocalDescription::new(leg::session_id());
@@ -70,12 +70,14 @@ impl Driver {
             &Capabilities::default(),
         );
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
+        let kind = kind_of(&target);
+        let Some(callee) = callee(target) else { return failed(self, 404) };
         let invitation = OutgoingCall {
-            callee: Callee::Agent(agent.as_str().to_owned()),
+            callee,
             caller_display: None,
             caller_user: shown.unwrap_or_else(|| "anonymous".into()),
             sdp: offer,
-            headers: vec![("X-Record-No".into(), self.record.record_no.clone())],
+            headers: self.record_headers(),
             ..OutgoingCall::default()
         };
         match self.calls.switch.invite(invitation).await {
@@ -94,10 +96,15 @@ impl Driver {
                 });
             }
             Err(error) => {
-                tracing::warn!(agent = %agent, %error, "An agent's phone could not be rung.");
+                tracing::warn!(kind, %error, "A phone could not be rung.");
                 failed(self, 503);
             }
         }
+    }
+
+    /// What the phone's screen needs to find the record; a technical number has none.
+    fn record_headers(&self) -> Vec<(String, String)> {
+        if self.intake { vec![("X-Record-No".into(), self.record.record_no.clone())] } else { Vec::new() }
     }
 
     pub(super) fn agent(&mut self, leg: LegId) -> Option<&mut AgentLeg> {
@@ -107,15 +114,15 @@ impl Driver {
     /// Picked up. Its sound is taken up when the session bridges it, not before: the notice may still play.
     pub(super) async fn agent_answered(&mut self, leg: LegId, sdp: Option<&str>) -> Event {
         let answer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
-        let Some(agent) = self.agent(leg) else { return Event::AgentFailed { leg, sip_code: 487 } };
+        let Some(agent) = self.agent(leg) else { return Event::LegFailed { leg, sip_code: 487 } };
         agent.agreed = answer.and_then(|answer| agent.description.accept_answer(&answer).ok());
         if agent.agreed.is_some() {
-            return Event::AgentAnswered { leg };
+            return Event::LegAnswered { leg };
         }
         let handle = agent.handle;
         self.drop_agent(leg).await;
         self.calls.switch.hang_up(handle, Some("SIP;cause=488".into())).await;
-        Event::AgentFailed { leg, sip_code: 488 }
+        Event::LegFailed { leg, sip_code: 488 }
     }
 
     pub(super) async fn bridge(&mut self, leg: LegId) {
@@ -155,6 +162,22 @@ impl Driver {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
             self.media(MediaCommand::Change(Leg::AGENT, change)).await;
         }
+    }
+}
+
+fn callee(target: Target) -> Option<Callee> {
+    match target {
+        Target::Agent(agent) => Some(Callee::Agent(agent.as_str().to_owned())),
+        Target::Phone(uri) => Some(Callee::Phone { uri }),
+        Target::Trunk { trunk, number } => trunk.map(|trunk| Callee::Trunk { trunk, number }),
+    }
+}
+
+const fn kind_of(target: &Target) -> &'static str {
+    match target {
+        Target::Agent(_) => "agent",
+        Target::Phone(_) => "phone",
+        Target::Trunk { .. } => "trunk",
     }
 }
 

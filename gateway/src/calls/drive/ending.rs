@@ -17,7 +17,9 @@ impl Driver {
             self.calls.switch.hang_up(agent.handle, None).await;
         }
         self.fill(&summary);
-        self.calls.middle.call_ended(&self.record).await;
+        if self.intake {
+            self.calls.middle.call_ended(&self.record).await;
+        }
         metrics::histogram!("jiesu_hangup_to_draft_seconds").record(hung_up.elapsed().as_secs_f64());
         metrics::counter!("jiesu_calls_total", "outcome" => summary.outcome.as_str(), "lane" => summary.lane.as_str())
             .increment(1);
@@ -29,6 +31,9 @@ impl Driver {
             call.id = %summary.call, record.id = %self.record.record_id, outcome = summary.outcome.as_str(),
             talk_ms = summary.talk_ms, wait_ms = summary.wait_ms, "A call ended.",
         );
+        if !self.intake {
+            return;
+        }
         let heard = recording.as_ref().filter(|_| self.calls.speech_wanted);
         let path = heard.map(|finished| finished.path.as_path());
         let hold = *self.calls.speech_ready.borrow() && self.ending != Ending::Now;
@@ -55,6 +60,9 @@ impl Driver {
                 "from_ms": message.from_ms, "to_ms": message.to_ms, "speech": message.speech,
             });
             ext.insert(compose::EXT_VOICE_MESSAGE.into(), entry);
+        }
+        if summary.flow != "queue" {
+            ext.insert(compose::EXT_FLOW.into(), summary.flow.into());
         }
         self.record.ext = Some(ext).filter(|ext| !ext.is_empty());
         compose::assess(&mut self.record);

@@ -9,7 +9,7 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_call::{Action, CallConfig, Event, LegId, PromptId, Session, SessionParams, Summary, Tone};
+use gateway_call::{Action, CallConfig, Event, Flow, LegId, PromptId, Session, SessionParams, Summary, Tone};
 use gateway_media::{BridgeEvent, Leg};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
@@ -41,6 +41,8 @@ pub struct Accepted {
     pub prepared: Prepared,
     /// Limits and prompts.
     pub config: Arc<CallConfig>,
+    /// What the dialled number does.
+    pub flow: Flow,
     /// What the agent's phone may show.
     pub presented: Option<Pii<String>>,
 }
@@ -50,7 +52,9 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
     let _counted = calls.count();
     let call = calls.next_call_id();
     let hall = calls.hub.open(call).await;
-    let params = SessionParams { call, lane: accepted.lane, skills: Vec::new(), config: accepted.config };
+    let intake = accepted.flow.intake;
+    let (lane, config, flow) = (accepted.lane, accepted.config, accepted.flow);
+    let params = SessionParams { call, lane, skills: Vec::new(), config, flow };
     let session = Session::new(params, accepted.started);
     tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call came in.");
     let Prepared { ports, description, sdp, agreed } = accepted.prepared;
@@ -72,6 +76,7 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
         record: accepted.record,
         presented: accepted.presented,
         recorded: false,
+        intake,
         ending: Ending::No,
         calls: calls.clone(),
     };
@@ -103,6 +108,8 @@ struct Driver {
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
+    /// Whether the call leaves a record.
+    intake: bool,
     ending: Ending,
 }
 
@@ -142,9 +149,10 @@ impl Driver {
                 }
                 Action::StopRecording => self.media(MediaCommand::StopRecording).await,
                 Action::Hall(event) => self.calls.hub.tell(event).await,
-                Action::RingAgent { agent, leg } => self.ring_agent(&agent, leg).await,
-                Action::CancelAgent { leg } | Action::HangUpAgent { leg } => self.hang_up_agent(leg).await,
+                Action::Ring { target, leg } => self.ring(target, leg).await,
+                Action::Cancel { leg } | Action::HangUp { leg } => self.hang_up_agent(leg).await,
                 Action::Bridge { leg } => self.bridge(leg).await,
+                Action::Echo => self.media(MediaCommand::Echo).await,
                 Action::Unbridge => self.media(MediaCommand::Bridge(false)).await,
                 Action::HangUpCaller { q850 } => self.hang_up_caller(q850).await,
                 Action::Finished(summary) => return Some(summary),

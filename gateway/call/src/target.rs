@@ -1,0 +1,37 @@
+//! Whom a leg of ours rings. Only an agent has a place in the hall; the others belong to nobody's books.
+
+use record::Pii;
+
+use crate::id::AgentId;
+
+/// Whom to ring.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The phone an agent registered.
+    Agent(AgentId),
+    /// A phone at a fixed SIP address, without registration.
+    Phone(String),
+    /// A number of the telephone network.
+    Trunk {
+        /// The trunk to take; `None` leaves the choice to the shell.
+        trunk: Option<String>,
+        /// The number, as the trunk wants it dialled.
+        number: Pii<String>,
+    },
+}
+
+impl Target {
+    /// The agent, when it is one.
+    pub const fn agent(&self) -> Option<&AgentId> {
+        match self {
+            Self::Agent(agent) => Some(agent),
+            Self::Phone(_) | Self::Trunk { .. } => None,
+        }
+    }
+}
+
+impl From<AgentId> for Target {
+    fn from(agent: AgentId) -> Self {
+        Self::Agent(agent)
+    }
+}
