@@ -7,6 +7,8 @@ use crate::Config;
 use crate::fault::Fault;
 use crate::layers::Layers;
 use crate::sections::Listen;
+use crate::trunks::{GatewayConfig, GatewayTransport, TrunkConfig};
+use gateway_sip::Transport;
 
 /// Shortest secret that is accepted for a token.
 const MIN_TOKEN_CHARS: usize = 16;
@@ -100,9 +102,7 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
     if config.sip.listen.is_empty() {
         note.fault("sip.listen", "at least one listener is needed");
     }
-    let unspecified = config.sip.listen.iter().any(|listen| match listen {
-        Listen::Udp(address) | Listen::Tcp(address) => address.ip().is_unspecified(),
-    });
+    let unspecified = config.sip.listen.iter().map(Listen::address).any(|at| at.ip().is_unspecified());
     if unspecified && config.sip.external_address.is_none() {
         note.fault(
             "sip.external_address",
@@ -128,15 +128,72 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
     }
 }
 
+/// What a trunk's way out needs.
+fn trunk(config: &Config, i: usize, trunk: &TrunkConfig, note: &mut Note<'_>) {
+    for (j, gateway) in trunk.gateways.iter().enumerate() {
+        let at = format!("trunks[{i}].gateways[{j}]");
+        let (transport, kind) = match gateway.transport {
+            GatewayTransport::Udp => (Transport::Udp, "udp"),
+            GatewayTransport::Tcp => (Transport::Tcp, "tcp"),
+            GatewayTransport::Tls => (Transport::Tls, "tls"),
+        };
+        if gateway_sip::fields::host_and_port(&gateway.address).is_none() {
+            note.fault(&format!("{at}.address"), "expected \"host\" or \"host:port\", IPv6 in brackets");
+        }
+        // Its address stands in Via and Contact of what we send there.
+        if !config.sip.listen.iter().any(|listen| listen.transport() == transport) {
+            note.fault(&format!("{at}.transport"), format!("sip.listen has no {kind} listener"));
+        }
+        let twice =
+            |other: &GatewayConfig| other.address == gateway.address && other.transport == gateway.transport;
+        if trunk.gateways.iter().take(j).any(twice) {
+            note.fault(&format!("{at}.address"), "used twice");
+        }
+    }
+    let needs_gateway =
+        [("registration", trunk.registration.is_some()), ("credentials", trunk.credentials.is_some())];
+    for (key, set) in needs_gateway {
+        if set && trunk.gateways.is_empty() {
+            note.fault(&format!("trunks[{i}].{key}"), "needs at least one of trunks.gateways");
+        }
+    }
+    let plain = |text: &str| {
+        !text.is_empty() && text.bytes().all(|b| b.is_ascii_alphanumeric() || b"+*#".contains(&b))
+    };
+    if trunk.caller_id.number.as_deref().is_some_and(|number| !plain(number)) {
+        note.fault(
+            &format!("trunks[{i}].caller_id.number"),
+            "expected digits, with + in front for the international form",
+        );
+    }
+    if trunk.registration.as_ref().is_some_and(|registration| registration.expires.as_secs() < 60) {
+        note.fault(&format!("trunks[{i}].registration.expires"), "must be at least \"60s\"");
+    }
+    if trunk.domain.as_deref().is_some_and(|domain| gateway_sip::fields::host_and_port(domain).is_none()) {
+        note.fault(&format!("trunks[{i}].domain"), "expected a host name");
+    }
+    let health = &trunk.health;
+    if health.down_after == 0 || health.up_after == 0 {
+        note.fault(&format!("trunks[{i}].health"), "down_after and up_after must be at least 1");
+    }
+    if health.answer_limit.is_zero() || health.probe_limit.is_zero() {
+        note.fault(&format!("trunks[{i}].health"), "answer_limit and probe_limit must be more than nothing");
+    }
+    if trunk.tls.certificate.is_some() != trunk.tls.key.is_some() {
+        note.fault(&format!("trunks[{i}].tls.key"), "certificate and key go together");
+    }
+}
+
 fn names(config: &Config, note: &mut Note<'_>) {
     let mut seen = HashSet::new();
     for (i, trunk) in config.trunks.iter().enumerate() {
         if trunk.name.is_empty() || !seen.insert(trunk.name.as_str()) {
             note.fault(&format!("trunks[{i}].name"), "empty or used twice");
         }
-        if trunk.from.is_empty() {
-            note.fault(&format!("trunks[{i}].from"), "at least one network is needed");
+        if trunk.from.is_empty() && trunk.gateways.is_empty() {
+            note.fault(&format!("trunks[{i}].from"), "at least one network or gateway is needed");
         }
+        self::trunk(config, i, trunk, note);
     }
     let mut seen = HashSet::new();
     for (i, agent) in config.agents.iter().enumerate() {

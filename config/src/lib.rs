@@ -11,6 +11,7 @@ mod origin;
 mod read;
 mod secret;
 mod sections;
+mod trunks;
 
 use std::path::{Path, PathBuf};
 
@@ -19,6 +20,7 @@ use serde::Deserialize;
 pub use fault::Fault;
 pub use origin::Origin;
 pub use sections::*;
+pub use trunks::*;
 
 /// The commented default file: it is the documentation and the default at once.
 pub const DEFAULT_FILE: &str = include_str!("../jiesu.toml");

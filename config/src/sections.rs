@@ -1,10 +1,10 @@
 //! The sections that belong to no single crate: node, sockets, trunks, agents, API.
 //! What belongs to one (call, lists, speech, channels, sinks) has its type beside the component.
 
-use std::collections::BTreeMap;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
+use gateway_sip::Transport;
 use ipnet::IpNet;
 use serde::{Deserialize, Serialize};
 
@@ -102,21 +102,60 @@ impl Default for MetricsConfig {
     }
 }
 
-/// A SIP listener, written `udp:127.0.0.1:5060` or `tcp:127.0.0.1:5060`.
+/// A SIP listener, written `udp:127.0.0.1:5060`; `tcp`, `tls`, `ws` and `wss` alike.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Listen {
     /// A UDP socket.
     Udp(SocketAddr),
     /// A TCP listener.
     Tcp(SocketAddr),
+    /// A TCP listener that speaks TLS.
+    Tls(SocketAddr),
+    /// A WebSocket listener (RFC 7118), for browsers behind a proxy that does the TLS.
+    Ws(SocketAddr),
+    /// A WebSocket listener in TLS.
+    Wss(SocketAddr),
+}
+
+impl Listen {
+    /// Where it is bound.
+    pub fn address(&self) -> SocketAddr {
+        match self {
+            Self::Udp(at) | Self::Tcp(at) | Self::Tls(at) | Self::Ws(at) | Self::Wss(at) => *at,
+        }
+    }
+
+    /// What it speaks.
+    pub fn transport(&self) -> Transport {
+        match self {
+            Self::Udp(_) => Transport::Udp,
+            Self::Tcp(_) => Transport::Tcp,
+            Self::Tls(_) => Transport::Tls,
+            Self::Ws(_) => Transport::Ws,
+            Self::Wss(_) => Transport::Wss,
+        }
+    }
+
+    /// A listener of that kind.
+    pub fn new(transport: Transport, at: SocketAddr) -> Self {
+        match transport {
+            Transport::Udp => Self::Udp(at),
+            Transport::Tcp => Self::Tcp(at),
+            Transport::Tls => Self::Tls(at),
+            Transport::Ws => Self::Ws(at),
+            Transport::Wss => Self::Wss(at),
+        }
+    }
+
+    /// Whether it needs `[sip.tls]`.
+    pub fn is_secure(&self) -> bool {
+        matches!(self, Self::Tls(_) | Self::Wss(_))
+    }
 }
 
 impl std::fmt::Display for Listen {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Udp(address) => write!(f, "udp:{address}"),
-            Self::Tcp(address) => write!(f, "tcp:{address}"),
-        }
+        write!(f, "{}:{}", self.transport().as_str().to_ascii_lowercase(), self.address())
     }
 }
 
@@ -130,17 +169,18 @@ impl<'de> Deserialize<'de> for Listen {
     fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         use serde::de::Error;
         let text = String::deserialize(deserializer)?;
-        let wrong = || D::Error::custom("expected \"udp:ADDRESS:PORT\" or \"tcp:ADDRESS:PORT\"");
+        let wrong = || D::Error::custom("expected \"udp:ADDRESS:PORT\"; tcp, tls, ws and wss alike");
         let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
-        let address = address.parse();
-        match transport {
-            "udp" => Ok(Self::Udp(address.map_err(|_| wrong())?)),
-            "tcp" => Ok(Self::Tcp(address.map_err(|_| wrong())?)),
-            "tls" | "ws" | "wss" => Err(D::Error::custom(format!(
-                "transport `{transport}` is not in this version; use udp or tcp"
-            ))),
-            _ => Err(wrong()),
-        }
+        let address = address.parse().map_err(|_| wrong())?;
+        let transport = match transport {
+            "tls" | "ws" | "wss" => {
+                return Err(D::Error::custom(format!(
+                    "transport `{transport}` is not in this version; use udp or tcp"
+                )));
+            }
+            known => Transport::of_parameter(known).ok_or_else(wrong)?,
+        };
+        Ok(Self::new(transport, address))
     }
 }
 
@@ -203,40 +243,6 @@ impl Default for SipConfig {
 pub struct PromptsConfig {
     /// Folder of your own prompts: a file named like a shipped one (`notice.wav`, `waiting.ogg` …) replaces it.
     pub folder: Option<PathBuf>,
-}
-
-/// One of `[[trunks]]`: a carrier's peers.
-#[derive(Clone, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct TrunkConfig {
-    /// Name in records, logs and metrics.
-    pub name: String,
-    /// Networks the carrier sends from.
-    pub from: Vec<IpNet>,
-    /// Whether its P-Asserted-Identity is believed.
-    #[serde(default)]
-    pub trust_asserted_identity: bool,
-    /// Area code of numbers that arrive without one; the node's when absent.
-    pub area_code: Option<String>,
-    /// Send requests inside a call to the address the call came from and not to the peer's Contact, for a
-    /// peer that writes a private address there.
-    #[serde(default)]
-    pub symmetric: bool,
-    /// Carrier manner; only `generic` in this version.
-    #[serde(default)]
-    pub profile: TrunkProfile,
-    /// Dialled number → legacy line (the 58 merged lines).
-    #[serde(default)]
-    pub numbers: BTreeMap<String, String>,
-}
-
-/// How a carrier behaves.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum TrunkProfile {
-    /// Plain RFC 3261.
-    #[default]
-    Generic,
 }
 
 /// One of `[[agents]]`: a call-taker's SIP phone.

@@ -4,7 +4,7 @@
 
 use std::path::{Path, PathBuf};
 
-use config::{Config, DEFAULT_FILE, Fault, Listen, LoadOptions, Loaded, load};
+use config::{Config, DEFAULT_FILE, Fault, LoadOptions, Loaded, load};
 
 fn write(folder: &Path, name: &str, text: &str) -> PathBuf {
     let path = folder.join(name);
@@ -47,9 +47,7 @@ fn the_shipped_file_says_what_the_code_does() {
 fn without_a_file_the_embedded_default_runs_on_loopback_only() {
     let loaded = load(&LoadOptions::default()).unwrap();
     assert_eq!(loaded.file, None);
-    let loopback = loaded.config.sip.listen.iter().all(|listen| match listen {
-        Listen::Udp(address) | Listen::Tcp(address) => address.ip().is_loopback(),
-    });
+    let loopback = loaded.config.sip.listen.iter().all(|listen| listen.address().ip().is_loopback());
     assert!(loopback && loaded.config.http.listen.ip().is_loopback());
     assert!(loaded.config.metrics.listen.ip().is_loopback());
 }

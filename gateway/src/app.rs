@@ -25,7 +25,7 @@ use crate::desk::RunningDesk;
 use crate::http::{self, Checks};
 use crate::intake::Middle;
 use crate::switch::{self, Incoming, Sockets, Switch};
-use crate::{calls, clock, fetch, recover, settings};
+use crate::{calls, clock, fetch, recover, settings, trunks};
 
 /// How often records that the disk did not take, and overdue transcripts, are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -209,6 +209,7 @@ impl App {
         // Every call is over, or was told to be: what they wrote is in the store's queue.
         let _ =
             tokio::time::timeout(HANG_UP_LIMIT, async { while running.join_next().await.is_some() {} }).await;
+        switch.unregister_trunks().await;
         middle.save_unsaved().await;
         stop.send_replace(true);
         let _ =
@@ -271,7 +272,7 @@ async fn take_calls(
 
 /// What a reload takes over: trunks, agents, call settings, lists. The rest needs a restart.
 async fn apply(calls: &Calls, switch: &Switch, config: &Config) {
-    switch.reload(settings::sip_trunks(config), settings::agent_accounts(config)).await;
+    switch.reload(trunks::sip_trunks(config), settings::agent_accounts(config)).await;
     let live = Live::new(config);
     calls.hub.reconfigure(live.call.clone()).await;
     calls.live.store(Arc::new(live));

@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod settings;
 pub mod switch;
 pub mod telemetry;
+pub mod trunks;
 
 /// The wall clock.
 pub fn clock() -> record::Timestamp {

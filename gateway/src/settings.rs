@@ -3,9 +3,9 @@
 use std::net::IpAddr;
 use std::path::Path;
 
-use config::{Config, Listen, Role};
+use config::{Config, Role};
 use gateway_sip::auth::Algorithm;
-use gateway_sip::{AgentAccount, EndpointConfig, TrunkConfig as SipTrunk};
+use gateway_sip::{AgentAccount, EndpointConfig};
 use outbox::SinkConfig;
 use record::IdentityKey;
 
@@ -53,7 +53,7 @@ pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
         realm: config.sip.realm.clone(),
         digest: config.sip.digest.iter().map(digest).collect(),
         local: sockets.local_addresses(config.sip.external_address),
-        trunks: sip_trunks(config),
+        trunks: crate::trunks::sip_trunks(config),
         agents: agent_accounts(config),
         agent_networks: config.sip.agent_networks.clone(),
         max_calls: config.sip.max_calls,
@@ -68,16 +68,6 @@ fn digest(digest: &config::Digest) -> Algorithm {
     }
 }
 
-/// Who may call.
-pub fn sip_trunks(config: &Config) -> Vec<SipTrunk> {
-    let trunk = |trunk: &config::TrunkConfig| SipTrunk {
-        name: trunk.name.clone(),
-        from: trunk.from.clone(),
-        symmetric: trunk.symmetric,
-    };
-    config.trunks.iter().map(trunk).collect()
-}
-
 /// Whose phones may register.
 pub fn agent_accounts(config: &Config) -> Vec<AgentAccount> {
     let secret =
@@ -87,9 +77,7 @@ pub fn agent_accounts(config: &Config) -> Vec<AgentAccount> {
 
 /// The address in SDP: the one for media, else the one for signalling, else the listener's own.
 pub fn media_address(config: &Config, sockets: &Sockets) -> IpAddr {
-    let listen = sockets.addresses().into_iter().map(|listen| match listen {
-        Listen::Udp(address) | Listen::Tcp(address) => address.ip(),
-    });
+    let listen = sockets.addresses().into_iter().map(|listen| listen.address().ip());
     let own = listen.clone().find(|ip| !ip.is_unspecified());
     let loopback = IpAddr::from([127, 0, 0, 1]);
     config.media.external_address.or(config.sip.external_address).or(own).unwrap_or(loopback)

@@ -9,7 +9,10 @@ use std::{
 
 use ipnet::IpNet;
 
-use crate::auth::{Algorithm, Secret};
+use crate::{
+    auth::{Algorithm, Secret},
+    trunk::TrunkConfig,
+};
 
 /// How bytes travel.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -98,18 +101,6 @@ impl LocalAddress {
     }
 }
 
-/// A carrier's or PBX's side: who may send calls.
-#[derive(Clone, Debug, Default)]
-pub struct TrunkConfig {
-    /// The name used in events, logs and metrics.
-    pub name: String,
-    /// The source networks of this trunk; the first trunk that matches a source wins.
-    pub from: Vec<IpNet>,
-    /// Send requests inside a call to the address the call came from and not to the peer's Contact
-    /// (for a peer that writes a private address there). Default false, as RFC 3261 §12.2.1.1 wants.
-    pub symmetric: bool,
-}
-
 /// An agent's SIP phone.
 #[derive(Clone, Debug)]
 pub struct AgentAccount {
@@ -139,6 +130,8 @@ pub struct TimerConfig {
     pub t4: Duration,
     /// How long a call may wait for its answer, either way, 10 min.
     pub setup_limit: Duration,
+    /// How long a connection that we ask for may take to stand, 5 s.
+    pub connect_limit: Duration,
 }
 
 impl TimerConfig {
@@ -155,6 +148,7 @@ impl Default for TimerConfig {
             t2: Duration::from_secs(4),
             t4: Duration::from_secs(5),
             setup_limit: Duration::from_secs(600),
+            connect_limit: Duration::from_secs(5),
         }
     }
 }
@@ -223,19 +217,9 @@ impl Default for EndpointConfig {
 }
 
 impl EndpointConfig {
-    pub(crate) fn trunk(&self, source: IpAddr) -> Option<&TrunkConfig> {
-        let source = source.to_canonical();
-        self.trunks.iter().find(|trunk| trunk.from.iter().any(|network| network.contains(&source)))
-    }
-
     pub(crate) fn is_agent_network(&self, source: IpAddr) -> bool {
         let source = source.to_canonical();
         self.agent_networks.iter().any(|network| network.contains(&source))
-    }
-
-    pub(crate) fn local(&self, transport: Transport, at: Option<SocketAddr>) -> Option<&LocalAddress> {
-        let mut same = self.local.iter().filter(|local| local.transport == transport);
-        same.clone().find(|local| Some(local.listen) == at).or_else(|| same.next())
     }
 
     /// The listener of that kind that can speak to `remote`: of the same family.

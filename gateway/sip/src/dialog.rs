@@ -150,4 +150,25 @@ pub(crate) struct Call {
     pub(crate) orphan: Option<TimerKey>,
     /// The address we called, where that is not an agent's phone: it may speak inside the call.
     pub(crate) peer: Option<IpAddr>,
+    /// The gateway the call goes through: whose challenges our requests answer.
+    pub(crate) gateway: Option<u64>,
+    /// The gateways left to try, until one answers.
+    pub(crate) attempt: Option<Box<Attempt>>,
+}
+
+/// A call through a trunk that no gateway has taken yet.
+#[derive(Debug)]
+pub(crate) struct Attempt {
+    /// Gateways not tried yet, the next one last.
+    pub(crate) left: Vec<u64>,
+    /// The number dialled, as the trunk writes it, with the parameters of its URI.
+    pub(crate) user: (String, &'static str),
+    /// The INVITE, for sending it again elsewhere.
+    pub(crate) invite: Message,
+    /// It was too large for UDP and goes over TCP; if there is no TCP, it goes here.
+    pub(crate) datagram: Option<Path>,
+    /// The gateway said more than 100: it has the call, no other is tried.
+    pub(crate) taken: bool,
+    /// When the next one is tried if this one says nothing.
+    pub(crate) limit: Option<TimerKey>,
 }

@@ -232,6 +232,37 @@ pub enum Event {
         remote: SocketAddr,
         /// Plain or TLS.
         transport: Transport,
+        /// The name the far end's certificate must show; its address when there is none.
+        server_name: Option<String>,
+        /// The trunk it belongs to, for its certificates.
+        trunk: Option<String>,
+    },
+    /// Look this host name up, then give [`crate::Endpoint::set_addresses`]. Asked for again every minute.
+    Resolve {
+        /// The name.
+        host: String,
+    },
+    /// A gateway of a trunk came into use or went out of it.
+    TrunkGateway {
+        /// The trunk's name.
+        trunk: String,
+        /// The gateway's address, as configured.
+        gateway: String,
+        /// Whether calls may go through it now.
+        up: bool,
+        /// A fixed word: `probe`, `calls`, `retry-after`, `answered`, `unresolved`.
+        reason: &'static str,
+    },
+    /// Our registration with a carrier stands, or does not.
+    TrunkRegistration {
+        /// The trunk's name.
+        trunk: String,
+        /// The gateway's address, as configured.
+        gateway: String,
+        /// Whether it stands.
+        registered: bool,
+        /// What the carrier said; 408 for nothing.
+        status: u16,
     },
     /// Close this connection: its stream can no longer be understood.
     Disconnect {
@@ -258,6 +289,13 @@ impl fmt::Debug for Event {
             Self::Unregistered { .. } => f.write_str("Unregistered"),
             Self::Refused { remote, rule } => write!(f, "Refused({remote}, {rule})"),
             Self::Connect { connection, remote, .. } => write!(f, "Connect({}, {remote})", connection.0),
+            Self::Resolve { host } => write!(f, "Resolve({host})"),
+            Self::TrunkGateway { trunk, gateway, up, reason } => {
+                write!(f, "TrunkGateway({trunk}, {gateway}, up: {up}, {reason})")
+            }
+            Self::TrunkRegistration { trunk, gateway, registered, status } => {
+                write!(f, "TrunkRegistration({trunk}, {gateway}, {registered}, {status})")
+            }
             Self::Disconnect { connection } => write!(f, "Disconnect({})", connection.0),
         }
     }

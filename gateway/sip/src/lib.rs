@@ -11,7 +11,7 @@
 //! let mut endpoint = Endpoint::new(
 //!     EndpointConfig {
 //!         local: vec![LocalAddress { transport: Transport::Udp, listen: local, external: None }],
-//!         trunks: vec![TrunkConfig { name: "carrier".into(), from: vec!["192.0.2.0/24".parse().unwrap()], symmetric: false }],
+//!         trunks: vec![TrunkConfig { name: "carrier".into(), from: vec!["192.0.2.0/24".parse().unwrap()], ..TrunkConfig::default() }],
 //!         ..EndpointConfig::default()
 //!     },
 //!     [7; 32],
@@ -49,15 +49,17 @@ mod registrar;
 mod timers;
 mod token;
 mod transaction;
+pub mod trunk;
 
 pub mod auth;
 pub mod identity;
 pub mod sdp;
 
-pub use config::{AgentAccount, EndpointConfig, LocalAddress, TimerConfig, Transport, TrunkConfig};
+pub use config::{AgentAccount, EndpointConfig, LocalAddress, TimerConfig, Transport};
 pub use endpoint::Endpoint;
 pub use error::CommandError;
 pub use event::{
     BindingView, CallHandle, Cause, ConnectionId, Counts, Event, IncomingInvite, Input, Invitation, Path,
     Target, Transmit,
 };
+pub use trunk::{GatewayConfig, GatewayState, TrunkConfig};

@@ -36,6 +36,18 @@ pub(crate) enum Timer {
     BindingEnd(String),
     /// A connection we asked for was not opened.
     ConnectGiveUp(ConnectionId),
+    /// A connection we opened is to be kept alive, or found dead (RFC 5626 §4.4.1).
+    KeepAlive(ConnectionId),
+    /// A call through a trunk got no answer at all from its gateway: the next one.
+    Attempt(CallHandle),
+    /// A gateway is to be probed.
+    Probe(u64),
+    /// The Retry-After of a gateway is over.
+    GatewayResume(u64),
+    /// Gateways' names are to be resolved anew.
+    Resolve,
+    /// A registration of ours is to be made or refreshed.
+    Register(u64),
 }
 
 /// Names one timer set; cancelling it twice is harmless.

@@ -27,6 +27,12 @@ impl Tokens {
         self.digest(b"next", &[&self.counter.to_string()])
     }
 
+    /// A number from 0 to `limit` - 1.
+    pub(crate) fn below(&mut self, limit: u32) -> u32 {
+        let number = self.next().get(..8).and_then(|hex| u32::from_str_radix(hex, 16).ok());
+        number.unwrap_or_default() % limit.max(1)
+    }
+
     /// The same parts give the same token.
     pub(crate) fn derive(&self, parts: &[&str]) -> String {
         self.digest(b"derive", parts)

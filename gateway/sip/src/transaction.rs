@@ -99,8 +99,24 @@ pub(crate) enum Purpose {
     Reinvite(CallHandle),
     /// The end of that call.
     Bye(CallHandle),
+    /// An INVITE given up for another gateway: cancelled, or acknowledged and ended, if it is answered yet.
+    Abandoned,
+    /// A probe of that gateway.
+    Probe(u64),
+    /// A registration of ours.
+    Register(u64),
     /// CANCEL, or the BYE of a fork nobody wants: no one waits for the answer.
     Nobody,
+}
+
+impl Purpose {
+    /// The call it concerns.
+    pub(crate) fn call(self) -> Option<CallHandle> {
+        match self {
+            Self::Invite(call) | Self::Reinvite(call) | Self::Bye(call) => Some(call),
+            Self::Abandoned | Self::Probe(_) | Self::Register(_) | Self::Nobody => None,
+        }
+    }
 }
 
 /// The ACK sent to one 2xx, to be repeated when the 2xx is.

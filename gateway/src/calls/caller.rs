@@ -137,12 +137,9 @@ mod tests {
         let numbers = [("12319", "12319"), ("047112319", "12319"), ("12345", "12345")];
         TrunkConfig {
             name: "carrier".into(),
-            from: Vec::new(),
             trust_asserted_identity: trusted,
-            area_code: None,
-            symmetric: false,
-            profile: config::TrunkProfile::Generic,
             numbers: numbers.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect(),
+            ..TrunkConfig::default()
         }
     }
 

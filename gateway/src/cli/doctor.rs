@@ -117,7 +117,7 @@ fn ports(config: &Config, running: bool) -> Vec<Finding> {
         .map(|listen| {
             let bound = match listen {
                 Listen::Udp(address) => UdpSocket::bind(address).map(drop),
-                Listen::Tcp(address) => tcp(*address),
+                other => tcp(other.address()),
             };
             (format!("sip {listen}"), bound)
         })

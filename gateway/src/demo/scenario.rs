@@ -54,7 +54,7 @@ impl Players {
     pub fn new(app: &App, addresses: &Addresses, wechat: WechatKeys, speech: bool) -> anyhow::Result<Self> {
         let udp = addresses.sip.iter().find_map(|listen| match listen {
             Listen::Udp(address) => Some(*address),
-            Listen::Tcp(_) => None,
+            _ => None,
         });
         let config = app.config();
         let agent = config.agents.first().context("no agent is configured")?;

@@ -40,6 +40,13 @@ pub enum Arrival {
         /// The bytes.
         bytes: Vec<u8>,
     },
+    /// A name was looked up.
+    Resolved {
+        /// The name.
+        host: String,
+        /// Its addresses; none when it has none or could not be looked up.
+        addresses: Vec<std::net::IpAddr>,
+    },
     /// A stream is gone, or could not be opened.
     Closed {
         /// Which.

@@ -8,7 +8,9 @@ mod sockets;
 use std::net::IpAddr;
 use std::time::Instant;
 
-use gateway_sip::{AgentAccount, CallHandle, CommandError, Counts, IncomingInvite, Target, TrunkConfig};
+use gateway_sip::{
+    AgentAccount, CallHandle, CommandError, Counts, GatewayState, IncomingInvite, Target, TrunkConfig,
+};
 use tokio::sync::{mpsc, oneshot};
 
 pub use run::start;
@@ -144,6 +146,8 @@ enum Command {
     Invite { invitation: Box<OutgoingCall>, reply: oneshot::Sender<Result<Invited, CommandError>> },
     Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
     Drain,
+    TrunkStates(oneshot::Sender<Vec<GatewayState>>),
+    UnregisterTrunks,
     Counts(oneshot::Sender<Counts>),
 }
 
@@ -202,6 +206,18 @@ impl Switch {
     /// Refuses new calls from now on.
     pub async fn drain(&self) {
         self.send(Command::Drain).await;
+    }
+
+    /// Every gateway of every trunk, and whether calls may go through it.
+    pub async fn trunk_states(&self) -> Vec<GatewayState> {
+        let (reply, states) = oneshot::channel();
+        self.send(Command::TrunkStates(reply)).await;
+        states.await.unwrap_or_default()
+    }
+
+    /// Takes our registrations with carriers back.
+    pub async fn unregister_trunks(&self) {
+        self.send(Command::UnregisterTrunks).await;
     }
 
     /// How much state the endpoint holds.

@@ -15,6 +15,7 @@ use tokio::sync::mpsc;
 
 use super::{Command, Incoming, LegEvent, LegEvents, Presence, Sockets, Switch, wait_until};
 use crate::net::{self, Arrival};
+use crate::trunks;
 
 /// Arrivals waiting for the switch; UDP beyond it is dropped at the socket.
 const ARRIVAL_QUEUE: usize = 8192;
@@ -74,6 +75,10 @@ struct Run {
 
 impl Run {
     async fn run(mut self, mut arrivals: mpsc::Receiver<Arrival>, mut commands: mpsc::Receiver<Command>) {
+        let now = Instant::now();
+        self.endpoint.start(now);
+        self.show_gateways(now);
+        self.drain();
         loop {
             let deadline = self.endpoint.poll_timeout();
             tokio::select! {
@@ -118,6 +123,7 @@ impl Run {
             Arrival::Bytes { connection, bytes } => {
                 self.endpoint.handle_input(now, Input::StreamBytes { connection, bytes: &bytes });
             }
+            Arrival::Resolved { host, addresses } => self.endpoint.set_addresses(now, &host, &addresses),
             Arrival::Closed { connection } => {
                 self.streams.remove(&connection);
                 self.endpoint.handle_input(now, Input::StreamClosed { connection });
@@ -155,15 +161,25 @@ impl Run {
                 let _ = reply.send(made);
             }
             Command::Reload { trunks, agents } => {
-                self.endpoint.set_trunks(trunks);
+                self.endpoint.set_trunks(now, trunks);
+                self.show_gateways(now);
                 self.endpoint.set_agents(agents);
             }
             Command::Drain => self.endpoint.set_draining(true),
+            Command::TrunkStates(reply) => drop(reply.send(self.endpoint.trunk_states(now))),
+            Command::UnregisterTrunks => self.endpoint.unregister_trunks(now),
             Command::Counts(reply) => {
                 let _ = reply.send(self.endpoint.counts());
             }
         }
         self.drain();
+    }
+
+    /// Every gateway has its gauge, also one that nothing has happened to.
+    fn show_gateways(&self, now: Instant) {
+        for state in self.endpoint.trunk_states(now) {
+            set_gauge(&state.trunk, &state.gateway, state.up);
+        }
     }
 
     /// Where the far end of a call is.
@@ -251,6 +267,30 @@ impl Run {
             Event::Connect { connection, remote, .. } => {
                 tokio::spawn(net::tcp::connect(remote, connection, self.arrival_sender.clone()));
             }
+            Event::Resolve { host } => {
+                let arrivals = self.arrival_sender.clone();
+                tokio::spawn(async move {
+                    let addresses = trunks::look_up(&host).await;
+                    let _ = arrivals.send(Arrival::Resolved { host, addresses }).await;
+                });
+            }
+            Event::TrunkGateway { trunk, gateway, up, reason } => {
+                set_gauge(&trunk, &gateway, up);
+                if up {
+                    tracing::info!(trunk, gateway, reason, "A trunk's gateway is in use again.");
+                } else {
+                    tracing::error!(trunk, gateway, reason, "A trunk's gateway is out of use.");
+                }
+            }
+            Event::TrunkRegistration { trunk, gateway, registered, status } => {
+                metrics::gauge!("jiesu_trunk_registered", "trunk" => trunk.clone())
+                    .set(f64::from(registered));
+                if registered {
+                    tracing::info!(trunk, gateway, "The registration with a carrier stands.");
+                } else {
+                    tracing::error!(trunk, gateway, status, "There is no registration with a carrier.");
+                }
+            }
             Event::Disconnect { connection } => drop(self.streams.remove(&connection)),
         }
     }
@@ -272,4 +312,9 @@ impl Run {
         self.pass(call, event);
         self.legs.remove(&call);
     }
+}
+
+fn set_gauge(trunk: &str, gateway: &str, up: bool) {
+    let labels = [("trunk", trunk.to_owned()), ("gateway", gateway.to_owned())];
+    metrics::gauge!("jiesu_trunk_up", &labels).set(f64::from(up));
 }

@@ -36,6 +36,9 @@ impl Sockets {
                         .with_context(|| format!("sip.listen: cannot bind {listen}"))?;
                     sockets.tcp.push((listener.local_addr()?, listener));
                 }
+                Listen::Tls(_) | Listen::Ws(_) | Listen::Wss(_) => {
+                    anyhow::bail!("sip.listen: {listen} is not in this version")
+                }
             }
         }
         Ok(sockets)

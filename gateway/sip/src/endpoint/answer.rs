@@ -108,9 +108,8 @@ impl Endpoint {
     /// Our Contact towards that source.
     pub(super) fn contact_for(&self, source: &Source) -> String {
         let host = self
-            .config
-            .local(source.transport, Some(source.local))
-            .map_or_else(|| source.local.to_string(), |local| local.advertised());
+            .host_towards(source.transport, Some(source.local), source.remote)
+            .unwrap_or_else(|| source.local.to_string());
         format!("<sip:{host}{}>", source.transport.uri_parameter())
     }
 }

@@ -19,7 +19,7 @@ impl Endpoint {
     /// A Via for a request along `path`, with a branch never used before.
     pub(super) fn new_via(&mut self, path: Path) -> Option<String> {
         let (transport, at) = self.path_transport(path)?;
-        let host = self.config.local(transport, at)?.advertised();
+        let host = self.host_towards(transport, at, self.path_remote(path)?)?;
         let branch = self.tokens.next();
         Some(format!("SIP/2.0/{} {host};branch=z9hG4bK{branch};rport", transport.as_str()))
     }
@@ -99,8 +99,13 @@ impl Endpoint {
         } else if !invite && transaction.retransmit.is_some() {
             transaction.interval = t2;
         }
-        if let Purpose::Invite(call) = purpose {
-            self.on_agent_provisional(now, call, response);
+        match purpose {
+            Purpose::Invite(call) => {
+                self.attempt_heard(now, call, response);
+                self.on_agent_provisional(now, call, response);
+            }
+            Purpose::Abandoned if first => self.on_abandoned(now, id, response),
+            _ => {}
         }
     }
 
@@ -115,9 +120,13 @@ impl Endpoint {
                 self.timers.cancel(transaction.end.take());
                 transaction.end = Some(self.timers.set(now + give_up, Timer::ClientEnd(id)));
                 match purpose {
-                    Purpose::Invite(call) => self.on_agent_answer(now, id, call, response),
+                    Purpose::Invite(call) => {
+                        self.attempt_heard(now, call, response);
+                        self.on_agent_answer(now, id, call, response);
+                    }
+                    Purpose::Abandoned => self.on_abandoned(now, id, response),
                     Purpose::Reinvite(call) => self.on_reinvite_answer(now, id, call, response),
-                    Purpose::Bye(_) | Purpose::Nobody => {}
+                    Purpose::Bye(_) | Purpose::Probe(_) | Purpose::Register(_) | Purpose::Nobody => {}
                 }
             }
             ClientState::Accepted => self.on_more_success(now, id, response),
@@ -139,7 +148,7 @@ impl Endpoint {
                 transaction.end = Some(self.timers.set(now + wait, Timer::ClientEnd(id)));
                 let (path, purpose) = (transaction.path, transaction.purpose);
                 self.send(path, ack);
-                self.on_outcome(now, purpose, response.status().unwrap_or_default(), Some(response));
+                self.on_outcome(now, id, purpose, response.status().unwrap_or_default(), Some(response));
             }
             ClientState::Completed => {
                 let (path, ack) = (transaction.path, transaction.ack.clone());
@@ -162,7 +171,7 @@ impl Endpoint {
         let wait = if transaction.reliable { Duration::ZERO } else { self.config.timers.t4 };
         transaction.end = Some(self.timers.set(now + wait, Timer::ClientEnd(id)));
         let purpose = transaction.purpose;
-        self.on_outcome(now, purpose, response.status().unwrap_or_default(), Some(response));
+        self.on_outcome(now, id, purpose, response.status().unwrap_or_default(), Some(response));
     }
 
     /// Timers A and E.
@@ -190,7 +199,7 @@ impl Endpoint {
             .map(|transaction| transaction.purpose);
         self.end_client(id);
         if let Some(purpose) = open {
-            self.on_outcome(now, purpose, status, None);
+            self.on_outcome(now, id, purpose, status, None);
         }
     }
 
@@ -204,14 +213,35 @@ impl Endpoint {
     }
 
     /// What a request of ours came to, other than the 2xx of an INVITE.
-    fn on_outcome(&mut self, now: Instant, purpose: Purpose, status: u16, response: Option<&Message>) {
+    fn on_outcome(
+        &mut self,
+        now: Instant,
+        id: u64,
+        purpose: Purpose,
+        status: u16,
+        response: Option<&Message>,
+    ) {
+        let challenge = response.filter(|_| matches!(status, 401 | 407));
+        if challenge.is_some_and(|response| self.retry_with_proof(now, id, response)) {
+            return;
+        }
         match purpose {
+            Purpose::Invite(call) if self.next_attempt(now, call, status, response) => {}
+            Purpose::Probe(gateway) => self.judge_gateway(now, gateway, response, true),
+            Purpose::Register(registration) => self.on_register_outcome(now, registration, status, response),
             Purpose::Invite(call) => self.on_agent_failure(call, status, response),
             Purpose::Reinvite(call) => self.on_reinvite_failure(now, call, status),
             // 2xx, 481 or silence: the call is over either way.
             Purpose::Bye(call) => self.forget(call),
-            Purpose::Nobody => {}
+            Purpose::Abandoned | Purpose::Nobody => {}
         }
+    }
+
+    /// Gives a transaction that has no answer yet only so long.
+    pub(super) fn limit_client(&mut self, now: Instant, id: u64, limit: Duration) {
+        let Some(transaction) = self.clients.get_mut(&id) else { return };
+        let old = transaction.end.replace(self.timers.set(now + limit, Timer::ClientGiveUp(id)));
+        self.timers.cancel(old);
     }
 
     pub(super) fn path_transport(&self, path: Path) -> Option<(Transport, Option<std::net::SocketAddr>)> {

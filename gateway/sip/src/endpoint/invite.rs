@@ -40,7 +40,8 @@ impl Endpoint {
         }
         let call = CallHandle(self.fresh_id());
         let local_tag = self.tokens.next();
-        let follow_path = self.config.trunk(source.remote.ip()).is_some_and(|trunk| trunk.symmetric);
+        let follow_path =
+            self.trunk_at(source.remote.ip()).is_some_and(|trunk| trunk.symmetric || trunk.manner.symmetric);
         let key = DialogKey { call_id: request.call_id().to_owned(), local_tag: local_tag.clone() };
         let dialog = Dialog {
             remote_tag: Some(request.from_tag().to_owned()),
@@ -74,6 +75,8 @@ impl Endpoint {
                 limit: Some(limit),
                 orphan: None,
                 peer: None,
+                gateway: None,
+                attempt: None,
             },
         );
         self.respond_status(now, server, 100, None, &[]);

@@ -5,10 +5,12 @@
 //! asks for), `timeouts`, `streams`, `register`. `answer` builds responses.
 
 mod answer;
+mod attempt;
 mod client;
 mod commands;
 mod in_dialog;
 mod invite;
+mod keep_alive;
 mod outgoing;
 mod register;
 mod requests;
@@ -16,6 +18,8 @@ mod route;
 mod server;
 mod streams;
 mod timeouts;
+mod trunk_register;
+mod trunks;
 
 use std::{
     collections::{HashMap, VecDeque},
@@ -24,15 +28,17 @@ use std::{
 };
 
 use crate::{
-    config::{AgentAccount, EndpointConfig, Transport, TrunkConfig},
+    config::{AgentAccount, EndpointConfig, Transport},
     dialog::{Call, DialogKey},
     event::{BindingView, CallHandle, Cause, ConnectionId, Counts, Event, Input, Path, Transmit},
     registrar::Registrar,
-    timers::Timers,
+    timers::{TimerKey, Timers},
     token::Tokens,
     transaction::{ClientTransaction, MergeKey, ServerTransaction},
 };
 use streams::{Connection, Tie};
+use trunk_register::Registrations;
+use trunks::Gateways;
 
 /// SIP for a hotline: calls from trunks in, calls to registered agents out. See the crate's example.
 #[derive(Debug)]
@@ -58,6 +64,13 @@ pub struct Endpoint {
     /// How many calls of ours go to an address: it may speak inside them, whatever network it is in.
     called: HashMap<IpAddr, usize>,
     registrar: Registrar,
+    gateways: Gateways,
+    gateway_addresses: HashMap<IpAddr, String>,
+    registrations: Registrations,
+    /// Addresses where a connection was refused, and when: datagrams must do there.
+    without_tcp: HashMap<SocketAddr, Instant>,
+    resolve: Option<TimerKey>,
+    started: bool,
     draining: bool,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
@@ -69,7 +82,7 @@ impl Endpoint {
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
         let tokens = Tokens::new(seed);
         let registrar = Registrar::new(&tokens);
-        Self {
+        let mut endpoint = Self {
             config,
             tokens,
             timers: Timers::default(),
@@ -88,10 +101,18 @@ impl Endpoint {
             flows: HashMap::new(),
             called: HashMap::new(),
             registrar,
+            gateways: Gateways::new(),
+            gateway_addresses: HashMap::new(),
+            registrations: Registrations::new(),
+            without_tcp: HashMap::new(),
+            resolve: None,
+            started: false,
             draining: false,
             transmits: VecDeque::new(),
             events: VecDeque::new(),
-        }
+        };
+        endpoint.load_gateways(Gateways::new());
+        endpoint
     }
 
     /// Takes in what happened on the network. Never fails: what is wrong is answered, or told by
@@ -101,7 +122,7 @@ impl Endpoint {
         match input {
             Input::Datagram { local, remote, bytes } => self.on_datagram(now, local, remote, bytes),
             Input::StreamOpened { connection, local, remote, transport } => {
-                self.on_stream_opened(connection, local, remote, transport)
+                self.on_stream_opened(now, connection, local, remote, transport)
             }
             Input::StreamBytes { connection, bytes } => self.on_stream_bytes(now, connection, bytes),
             Input::StreamClosed { connection } => self.on_stream_closed(now, connection),
@@ -154,11 +175,6 @@ impl Endpoint {
                 self.unregister(&account.user);
             }
         }
-    }
-
-    /// New trunks from now on; calls in progress go on.
-    pub fn set_trunks(&mut self, trunks: Vec<TrunkConfig>) {
-        self.config.trunks = trunks;
     }
 
     /// While draining a new INVITE is answered with 503 and Retry-After; calls in progress go on.
@@ -217,7 +233,8 @@ impl Endpoint {
         if let Some(peer) = call.peer {
             self.count_called(peer, false);
         }
-        for timer in [call.limit, call.orphan] {
+        let attempt = call.attempt.as_ref().and_then(|attempt| attempt.limit);
+        for timer in [call.limit, call.orphan, attempt] {
             self.timers.cancel(timer);
         }
         if let Some(offer) = &call.open_offer {

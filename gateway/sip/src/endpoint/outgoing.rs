@@ -9,7 +9,7 @@ use super::{Endpoint, route::Route, streams::Tie};
 use crate::{
     body,
     config::Transport,
-    dialog::{Call, Dialog, DialogKey, Phase},
+    dialog::{Attempt, Call, Dialog, DialogKey, Phase},
     error::CommandError,
     event::{CallHandle, Cause, Event, Invitation, Path},
     fields::{self, NameAddress, SipUri},
@@ -34,32 +34,45 @@ impl Endpoint {
         if self.calls.len() >= self.config.max_calls {
             return Err(CommandError::TooManyCalls);
         }
-        let Route { path, transport, uri, to, agent, peer } = self.route(now, invitation.target)?;
+        let Route { path, transport, uri, to, agent, peer, through } = self.route(now, &invitation)?;
         let at = self.path_transport(path).and_then(|(_, at)| at);
         let via = self.new_via(path).ok_or(CommandError::NoLocalAddress)?;
-        let host = self.config.local(transport, at).ok_or(CommandError::NoLocalAddress)?.advertised();
+        let remote = self.path_remote(path).ok_or(CommandError::NoLocalAddress)?;
+        let host = self.host_towards(transport, at, remote).ok_or(CommandError::NoLocalAddress)?;
+        let caller = match &through {
+            Some(through) => through.caller.from.clone(),
+            None => caller_address(&invitation, &self.config.realm),
+        };
+        let contact = through.as_ref().and_then(|through| through.contact.as_deref());
+        let contact = contact.map(|user| format!("{}@", fields::escape_user(user))).unwrap_or_default();
         let (call_id, local_tag) = (self.tokens.next(), self.tokens.next());
         let realm = self.config.realm.clone();
         let dialog = Dialog {
             key: DialogKey { call_id: format!("{call_id}@{realm}"), local_tag: local_tag.clone() },
             remote_tag: None,
-            local: format!("{};tag={local_tag}", caller_address(&invitation, &realm)),
+            local: format!("{caller};tag={local_tag}"),
             remote: format!("<{to}>"),
             remote_target: uri,
             routes: Vec::new(),
-            local_cseq: 1,
+            local_cseq: 0,
             remote_cseq: None,
             path,
             transport,
-            contact: format!("<sip:{host}{}>", transport.uri_parameter()),
+            contact: format!("<sip:{contact}{host}{}>", transport.uri_parameter()),
             // A phone's flow is the only way to it; who is called at an address says where it listens.
-            follow_path: agent.is_some(),
+            follow_path: agent.is_some() || through.as_ref().is_some_and(|through| through.symmetric),
             agent,
         };
         let mut request = dialog.request(Method::Invite, 1, via, &self.config.user_agent);
         push_offer(&mut request, &dialog.contact, invitation.sdp);
-        if invitation.privacy {
-            request.push("Privacy", "id");
+        match &through {
+            Some(through) => {
+                for (name, value) in &through.caller.fields {
+                    request.push(*name, value.clone());
+                }
+            }
+            None if invitation.privacy => request.push("Privacy", "id"),
+            None => {}
         }
         if let Some(replaces) = invitation.replaces {
             request.push("Require", "replaces");
@@ -69,17 +82,19 @@ impl Endpoint {
             request.push(name.clone(), value.clone());
         }
         let call = CallHandle(self.fresh_id());
-        let client = self
-            .begin_client(now, request, path, Purpose::Invite(call))
-            .ok_or(CommandError::NoLocalAddress)?;
+        let peer = peer.map(|peer| peer.ip().to_canonical());
+        let gateway = through.as_ref().map(|through| through.gateway);
+        let (left, user) = through.map(|through| (through.left, through.user)).unwrap_or_default();
+        let (datagram, taken, limit) = (None, false, None);
+        let attempt = Some(Box::new(Attempt { left, user, invite: request, datagram, taken, limit }));
         let limit = self.timers.set(now + self.config.timers.setup_limit, Timer::SetupLimit(call));
         self.tie(path, Tie::Call(call));
-        let peer = peer.map(|peer| peer.ip().to_canonical());
         if let Some(peer) = peer {
             self.count_called(peer, true);
         }
         self.dialogs.insert(dialog.key.clone(), call);
-        let phase = Phase::Calling { client, provisional: false, cancel_wanted: false, cancel_sent: false };
+        let phase =
+            Phase::Calling { client: 0, provisional: false, cancel_wanted: false, cancel_sent: false };
         self.calls.insert(
             call,
             Call {
@@ -92,8 +107,15 @@ impl Endpoint {
                 limit: Some(limit),
                 orphan: None,
                 peer,
+                gateway,
+                attempt,
             },
         );
+        let path = self.attempt_path(now, call, path);
+        if !self.try_along(now, call, path) {
+            self.forget(call);
+            return Err(CommandError::NoLocalAddress);
+        }
         Ok(call)
     }
 
@@ -189,7 +211,16 @@ impl Endpoint {
         let Some(path) = self.dialog_path(now, call) else { return };
         let Some(via) = self.new_via(path) else { return };
         let Some(state) = self.calls.get(&call) else { return };
-        let bytes = state.dialog.request(Method::Ack, number, via, &self.config.user_agent).to_bytes();
+        let mut ack = state.dialog.request(Method::Ack, number, via, &self.config.user_agent);
+        // RFC 3261 §22.1: an ACK cannot be challenged, so it carries the proof of its INVITE.
+        if let Some(transaction) = self.clients.get(&id) {
+            for name in ["Authorization", "Proxy-Authorization"] {
+                for value in transaction.request.values(name) {
+                    ack.push(name, value);
+                }
+            }
+        }
+        let bytes = ack.to_bytes();
         let remote_tag = state.dialog.remote_tag.clone().unwrap_or_default();
         if let Some(transaction) = self.clients.get_mut(&id) {
             transaction.acks.push(SentAck { remote_tag, bytes: bytes.clone(), path });
@@ -274,7 +305,7 @@ fn push_offer(request: &mut Message, contact: &str, sdp: &str) {
 }
 
 /// RFC 3261 §9.1: the same Request-URI, Via, To, From, Call-ID, Route and CSeq number.
-fn cancel_of(invite: &Message) -> Message {
+pub(super) fn cancel_of(invite: &Message) -> Message {
     let mut cancel = Message::request(Method::Cancel, invite.request_uri());
     for name in ["Via", "Route", "Max-Forwards", "From", "To", "Call-ID"] {
         for value in invite.values(name) {

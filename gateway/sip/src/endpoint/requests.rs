@@ -23,7 +23,7 @@ impl Endpoint {
             local,
             remote,
             transport: Transport::Udp,
-            trunk: self.config.trunk(remote.ip()).map(|trunk| trunk.name.clone()),
+            trunk: self.trunk_at(remote.ip()).map(|trunk| trunk.name.clone()),
             agent: self.config.is_agent_network(remote.ip()),
             called_by_us: self.called.contains_key(&remote.ip().to_canonical()),
         };

@@ -10,9 +10,16 @@ use super::Endpoint;
 use crate::{
     config::Transport,
     error::CommandError,
-    event::{Path, Target},
+    event::{Invitation, Path, Target},
     fields::{self, SipUri},
+    trunk::{
+        caller::{CallerHeaders, caller_headers},
+        number::user_part,
+    },
 };
+
+/// The longest number that is dialled.
+const MAX_NUMBER: usize = 40;
 
 /// Where an outgoing call goes.
 pub(super) struct Route {
@@ -26,15 +33,84 @@ pub(super) struct Route {
     pub(super) agent: Option<String>,
     /// The address, where it is not an agent's.
     pub(super) peer: Option<SocketAddr>,
+    /// Through a trunk: what its manner makes of the caller, and the gateways to try.
+    pub(super) through: Option<Through>,
+}
+
+/// What a call through a trunk has besides.
+pub(super) struct Through {
+    pub(super) caller: CallerHeaders,
+    /// The user of our Contact.
+    pub(super) contact: Option<String>,
+    pub(super) gateway: u64,
+    /// The others, the next one last.
+    pub(super) left: Vec<u64>,
+    /// The number dialled, with the parameters of its URI.
+    pub(super) user: (String, &'static str),
+    pub(super) symmetric: bool,
 }
 
 impl Endpoint {
-    pub(super) fn route(&mut self, now: Instant, target: Target<'_>) -> Result<Route, CommandError> {
-        match target {
+    pub(super) fn route(&mut self, now: Instant, invitation: &Invitation<'_>) -> Result<Route, CommandError> {
+        match invitation.target {
             Target::Agent(user) => self.route_to_agent(user),
             Target::Phone { uri } => self.route_to_phone(now, uri),
-            Target::Trunk { .. } => Err(CommandError::NoGateway),
+            Target::Trunk { trunk, number } => self.route_through(now, trunk, number, invitation),
         }
+    }
+
+    fn route_through(
+        &mut self,
+        now: Instant,
+        name: &str,
+        number: &str,
+        invitation: &Invitation<'_>,
+    ) -> Result<Route, CommandError> {
+        let dialable = |character: char| character.is_ascii_alphanumeric() || "+*#-.() ".contains(character);
+        if number.is_empty() || number.len() > MAX_NUMBER || !number.chars().all(dialable) {
+            return Err(CommandError::BadTarget);
+        }
+        let mut left = self.gateway_order(now, name);
+        left.reverse();
+        while let Some(gateway) = left.pop() {
+            let Some((path, transport)) = self.way_to_gateway(now, gateway) else { continue };
+            let (Some(host), Some(remote)) = (self.gateway_host(gateway), self.gateway_address(gateway))
+            else {
+                continue;
+            };
+            let at = self.path_transport(path).and_then(|(_, at)| at);
+            let ours = self.host_towards(transport, at, remote).ok_or(CommandError::NoLocalAddress)?;
+            let trunk = self.trunk_named(name).ok_or(CommandError::NoGateway)?;
+            let user = user_part(number, &trunk.manner, &trunk.area_code);
+            let uri = format!("sip:{}@{host}{}", user.0, user.1);
+            // The carrier knows us by its own domain, else by our address.
+            let from_host = trunk.domain.clone().unwrap_or_else(|| host_of(&ours));
+            let caller = caller_headers(
+                trunk,
+                invitation.caller_user,
+                invitation.caller_display,
+                invitation.privacy,
+                &from_host,
+            );
+            let through = Through {
+                caller,
+                contact: trunk.registration.as_ref().map(|registration| registration.user.clone()),
+                gateway,
+                left,
+                user,
+                symmetric: trunk.symmetric || trunk.manner.symmetric,
+            };
+            return Ok(Route {
+                path,
+                transport,
+                to: uri.clone(),
+                uri,
+                agent: None,
+                peer: Some(remote),
+                through: Some(through),
+            });
+        }
+        Err(CommandError::NoGateway)
     }
 
     fn route_to_agent(&self, user: &str) -> Result<Route, CommandError> {
@@ -47,6 +123,7 @@ impl Endpoint {
             to: format!("sip:{}@{}", fields::escape_user(user), self.config.realm),
             agent: Some(user.to_owned()),
             peer: None,
+            through: None,
         })
     }
 
@@ -69,6 +146,7 @@ impl Endpoint {
             to: uri.to_owned(),
             agent: None,
             peer: Some(remote),
+            through: None,
         })
     }
 
@@ -87,9 +165,14 @@ impl Endpoint {
         if !transport.can_connect() {
             return Err(CommandError::BadTarget);
         }
-        if self.config.local(transport, None).is_none() {
+        if self.config.local_towards(transport, remote).is_none() {
             return Err(CommandError::NoLocalAddress);
         }
         Ok(self.connect(now, remote, transport))
     }
+}
+
+/// The host of `host:port`.
+fn host_of(text: &str) -> String {
+    fields::host_and_port(text).map_or(text, |(host, _)| host).to_owned()
 }

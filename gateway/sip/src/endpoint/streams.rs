@@ -5,7 +5,7 @@
 
 use std::{collections::BTreeSet, net::SocketAddr, time::Instant};
 
-use super::Endpoint;
+use super::{Endpoint, keep_alive::Pulse};
 use crate::{
     config::Transport,
     dialog::Phase,
@@ -32,6 +32,7 @@ pub(super) struct Connection {
     give_up: Option<TimerKey>,
     /// Asked for by us: the far end may send though it is in no configured network.
     own: bool,
+    pub(super) pulse: Pulse,
     /// What ends or must move when this connection is lost, so that a loss scans nothing else.
     ties: BTreeSet<Tie>,
 }
@@ -45,6 +46,11 @@ pub(super) enum Tie {
 }
 
 impl Connection {
+    /// Whether a transaction or a call lives on it.
+    pub(super) fn is_used(&self) -> bool {
+        !self.ties.is_empty()
+    }
+
     pub(super) fn is_open(&self) -> bool {
         self.local.is_some()
     }
@@ -65,7 +71,10 @@ impl Endpoint {
         }
         let connection = self.begin_connection(now, remote, transport);
         self.flows.insert((transport, remote), connection);
-        self.emit(Event::Connect { connection, remote, transport });
+        let gateway = self.gateway_at(transport, remote);
+        let server_name = gateway.as_ref().map(|(_, host)| host.clone());
+        let trunk = gateway.map(|(trunk, _)| trunk);
+        self.emit(Event::Connect { connection, remote, transport, server_name, trunk });
         Path::Stream { connection }
     }
 
@@ -73,16 +82,26 @@ impl Endpoint {
         let connection = ConnectionId(OWN | self.fresh_id());
         let framer = Framer::new(self.config.max_message_bytes);
         let give_up =
-            Some(self.timers.set(now + self.config.timers.give_up(), Timer::ConnectGiveUp(connection)));
+            Some(self.timers.set(now + self.config.timers.connect_limit, Timer::ConnectGiveUp(connection)));
         let ties = BTreeSet::new();
-        let state =
-            Connection { transport, local: None, remote, framer, held: Vec::new(), give_up, own: true, ties };
+        let state = Connection {
+            transport,
+            local: None,
+            remote,
+            framer,
+            held: Vec::new(),
+            give_up,
+            own: true,
+            pulse: Pulse::default(),
+            ties,
+        };
         self.connections.insert(connection, state);
         connection
     }
 
     pub(super) fn on_stream_opened(
         &mut self,
+        now: Instant,
         connection: ConnectionId,
         local: SocketAddr,
         remote: SocketAddr,
@@ -95,10 +114,15 @@ impl Endpoint {
                 for bytes in std::mem::take(&mut state.held) {
                     self.send(Path::Stream { connection }, bytes);
                 }
+                self.begin_pulse(now, connection);
             }
             return;
         }
-        let known = self.config.trunk(remote.ip()).is_some() || self.config.is_agent_network(remote.ip());
+        if connection.0 >= OWN {
+            // It stands too late: nobody waits for it any more.
+            return self.emit(Event::Disconnect { connection });
+        }
+        let known = self.trunk_at(remote.ip()).is_some() || self.config.is_agent_network(remote.ip());
         let rule = match known {
             false => Some("unknown-source"),
             true if self.connections.len() >= self.config.max_connections => Some("max-connections"),
@@ -116,6 +140,7 @@ impl Endpoint {
             held: Vec::new(),
             give_up: None,
             own: false,
+            pulse: Pulse::default(),
             ties: BTreeSet::new(),
         };
         self.connections.insert(connection, state);
@@ -124,18 +149,20 @@ impl Endpoint {
     pub(super) fn on_stream_bytes(&mut self, now: Instant, connection: ConnectionId, bytes: &[u8]) {
         let Some(state) = self.connections.get_mut(&connection) else { return };
         let Some(local) = state.local else { return };
+        state.pulse.heard(bytes);
         let whole = state.transport.keeps_boundaries();
         if !whole {
             state.framer.push(bytes);
         }
+        let (remote, transport, called_by_us) = (state.remote, state.transport, state.own);
         let source = Source {
             path: Path::Stream { connection },
             local,
-            remote: state.remote,
-            transport: state.transport,
-            trunk: self.config.trunk(state.remote.ip()).map(|trunk| trunk.name.clone()),
-            agent: self.config.is_agent_network(state.remote.ip()),
-            called_by_us: state.own,
+            remote,
+            transport,
+            trunk: self.trunk_at(remote.ip()).map(|trunk| trunk.name.clone()),
+            agent: self.config.is_agent_network(remote.ip()),
+            called_by_us,
         };
         if whole {
             return match bytes {
@@ -171,6 +198,7 @@ impl Endpoint {
     pub(super) fn on_stream_closed(&mut self, now: Instant, connection: ConnectionId) {
         let Some(state) = self.connections.remove(&connection) else { return };
         self.timers.cancel(state.give_up);
+        self.timers.cancel(state.pulse.timer);
         if self.flows.get(&(state.transport, state.remote)) == Some(&connection) {
             self.flows.remove(&(state.transport, state.remote));
         }
@@ -178,17 +206,20 @@ impl Endpoint {
             self.emit(Event::Unregistered { user });
         }
         // Transactions first (the order of `Tie`): what they come to decides what is left of a call.
+        let lost = Path::Stream { connection };
         for tie in state.ties {
             match tie {
                 Tie::Server(id) => self.end_server(id),
                 Tie::Client(id) => self.give_up_client(now, id, 503),
-                Tie::Call(call) => self.on_call_cut_off(now, call),
+                Tie::Call(call) => self.on_call_cut_off(now, call, lost),
             }
         }
+        self.on_flow_lost(now, connection);
     }
 
-    fn on_call_cut_off(&mut self, now: Instant, call: CallHandle) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
+    fn on_call_cut_off(&mut self, now: Instant, call: CallHandle, lost: Path) {
+        // It may have found another way already: the next gateway, or a datagram.
+        let Some(state) = self.calls.get_mut(&call).filter(|state| state.dialog.path == lost) else { return };
         match state.phase {
             Phase::Confirmed if state.orphan.is_some() => {}
             Phase::Confirmed => {

@@ -27,7 +27,13 @@ impl Endpoint {
                 self.send_bye(now, call, None);
             }
             Timer::BindingEnd(user) => self.on_binding_end(now, &user),
-            Timer::ConnectGiveUp(connection) => self.on_stream_closed(now, connection),
+            Timer::ConnectGiveUp(connection) => self.on_connect_give_up(now, connection),
+            Timer::KeepAlive(connection) => self.on_keep_alive(now, connection),
+            Timer::Attempt(call) => self.on_attempt_limit(now, call),
+            Timer::Probe(gateway) => self.on_probe(now, gateway),
+            Timer::GatewayResume(gateway) => self.on_gateway_resume(now, gateway),
+            Timer::Resolve => self.on_resolve(now),
+            Timer::Register(id) => self.on_register_due(now, id),
         }
     }
 

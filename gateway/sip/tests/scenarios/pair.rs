@@ -46,6 +46,7 @@ impl Pair {
                 name: "gateway".into(),
                 from: vec!["192.0.2.0/24".parse().unwrap()],
                 symmetric: true,
+                ..TrunkConfig::default()
             }],
             ..EndpointConfig::default()
         };

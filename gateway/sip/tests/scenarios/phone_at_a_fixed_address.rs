@@ -16,7 +16,7 @@ fn call(rig: &mut Rig, uri: &str) -> Result<CallHandle, CommandError> {
 
 fn opened(rig: &mut Rig) -> Vec<ConnectionId> {
     let connect = |event| match event {
-        Event::Connect { connection, remote, transport: Transport::Tcp } if remote == address(DESK) => {
+        Event::Connect { connection, remote, transport: Transport::Tcp, .. } if remote == address(DESK) => {
             Some(connection)
         }
         _ => None,

@@ -40,6 +40,7 @@ pub fn config() -> EndpointConfig {
             name: "carrier".into(),
             from: vec!["198.51.100.0/24".parse().unwrap()],
             symmetric: false,
+            ..TrunkConfig::default()
         }],
         agents: vec![AgentAccount::new("1001", Secret::Plain("secret".into()))],
         agent_networks: vec!["203.0.113.0/24".parse().unwrap()],
