@@ -1,60 +1,138 @@
-//! What a bridged, recorded call costs each 20 ms: two legs received, recorded and sent.
-//! Run with `cargo bench -p gateway-media`; the figure bounds how many calls one core carries.
+//! What a call's sound costs each 20 ms and how much memory it holds: received, mixed, recorded and sent, without
+//! sockets. Run with `cargo bench -p gateway-media`; the figures bound how many calls one core carries.
 
 #![allow(clippy::disallowed_methods, reason = "a benchmark reads the clock")]
 
 use std::{
+    alloc::System,
     hint::black_box,
     io::Write,
     net::SocketAddr,
     time::{Duration, Instant},
 };
 
-use gateway_media::{CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Role, Stream, StreamConfig, tone};
+use gateway_media::{
+    CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, RecordingBlock, RecordingFormat,
+    RecordingWriter, Role, Stream, StreamConfig, tone,
+};
+use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
-const TICKS: u32 = 50_000;
+#[global_allocator]
+static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 
-fn main() {
-    let start = Instant::now();
-    let media = MediaConfig::default();
-    let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
-    let agent = SocketAddr::from(([192, 0, 2, 2], 4_000));
-    let mut call = CallMedia::new(media.clone(), start);
-    let stream = |codec, remote| Stream::new(StreamConfig::new(&media, codec, remote), start);
-    call.set_leg(Leg::CALLER, Role::Caller, stream(Codec::Pcma, caller)).expect("the room is empty");
-    call.set_leg(Leg::AGENT, Role::Agent, stream(Codec::Pcmu, agent)).expect("the room is nearly empty");
-    call.bridge(true);
-    call.start_recording().expect("nothing is recorded yet");
-    let mut phones = [
-        (Leg::CALLER, caller, Stream::new(StreamConfig::new(&media, Codec::Pcma, agent), start)),
-        (Leg::AGENT, agent, Stream::new(StreamConfig::new(&media, Codec::Pcmu, caller), start)),
-    ];
-    let mut sound = [0; 160];
-    sound.copy_from_slice(&tone::sine(1_000.0, 8_000.0, 160));
-    let (mut packet, mut spent) = (Vec::new(), Duration::ZERO);
-    for tick in 0..TICKS {
-        let now = start + FRAME_DURATION * tick;
-        for (leg, address, phone) in &mut phones {
-            phone.send_frame(now, &sound, &mut packet);
+const TICKS: u32 = 20_000;
+const SPECIALIST: Leg = Leg(2);
+
+struct Call {
+    media: CallMedia,
+    phones: Vec<(Leg, SocketAddr, Stream)>,
+    start: Instant,
+}
+
+impl Call {
+    fn of(legs: &[(Leg, Role, Codec)]) -> Self {
+        let start = Instant::now();
+        let config = MediaConfig::default();
+        let mut call = Self { media: CallMedia::new(config.clone(), start), phones: Vec::new(), start };
+        for &(leg, role, codec) in legs {
+            let address = SocketAddr::from(([192, 0, 2, 1 + leg.0], 4_000));
+            let stream = || Stream::new(StreamConfig::new(&config, codec, address), start);
+            call.media.set_leg(leg, role, stream()).expect("the room has room");
+            call.phones.push((leg, address, stream()));
+        }
+        call.media.bridge(true);
+        call
+    }
+
+    /// Nanoseconds a tick.
+    fn run(&mut self) -> u128 {
+        let mut sound = [0; 160];
+        sound.copy_from_slice(&tone::sine(1_000.0, 8_000.0, 160));
+        let (mut packet, mut spent) = (Vec::new(), Duration::ZERO);
+        for tick in 0..TICKS {
+            let now = self.start + FRAME_DURATION * tick;
+            for (leg, address, phone) in &mut self.phones {
+                phone.send_frame(now, &sound, &mut packet);
+                let began = Instant::now();
+                self.media.receive(now, *leg, *address, &packet).expect("the phone's packet is good");
+                spent += began.elapsed();
+            }
             let began = Instant::now();
-            call.receive(now, *leg, *address, &packet).expect("the phone's packet is good");
+            self.media.handle_timeout(now);
+            while let Some(transmit) = self.media.poll_transmit() {
+                black_box(transmit.bytes);
+            }
+            while let Some(block) = self.media.poll_recording() {
+                black_box(block.pcm);
+            }
+            while let Some(event) = self.media.poll_event() {
+                black_box(event);
+            }
             spent += began.elapsed();
         }
-        let began = Instant::now();
-        call.handle_timeout(now);
-        while let Some(transmit) = call.poll_transmit() {
-            black_box(transmit.bytes);
-        }
-        while let Some(block) = call.poll_recording() {
-            black_box(block);
-        }
-        while let Some(event) = call.poll_event() {
-            black_box(event);
-        }
-        spent += began.elapsed();
+        spent.as_nanos() / u128::from(TICKS)
     }
-    let each = spent.as_nanos() / u128::from(TICKS);
-    let calls = FRAME_DURATION.as_nanos() / each.max(1);
-    writeln!(std::io::stdout(), "bridged and recorded: {each} ns per tick, {calls} calls fill one core")
-        .expect("stdout is open");
+}
+
+const CALLER: (Leg, Role, Codec) = (Leg::CALLER, Role::Caller, Codec::Pcma);
+const AGENT: (Leg, Role, Codec) = (Leg::AGENT, Role::Agent, Codec::Pcma);
+
+fn main() {
+    let prompt = Prompt::new(tone::sine(800.0, 8_000.0, 160_000));
+    let mut report = String::new();
+    let mut tell = |name: &str, each: u128| {
+        let second = each as f64 * 50.0 / 1e6;
+        report += &format!("{name:<38} {each:>7} ns a tick  {second:.3} ms a call-second\n");
+    };
+    let mut playback = Call::of(&[CALLER]);
+    playback.media.play(Leg::CALLER, prompt.clone(), 1, true).expect("nothing plays yet");
+    tell("playback", playback.run());
+    let mut recorded = Call::of(&[CALLER]);
+    recorded.media.play(Leg::CALLER, prompt, 1, true).expect("nothing plays yet");
+    recorded.media.start_recording().expect("nothing is recorded yet");
+    tell("playback, recorded", recorded.run());
+    let mut echo = Call::of(&[CALLER]);
+    echo.media.echo(Leg::CALLER, true);
+    tell("echo", echo.run());
+    tell("bridge, A-law and A-law", Call::of(&[CALLER, AGENT]).run());
+    tell("bridge, A-law and µ-law", Call::of(&[CALLER, (Leg::AGENT, Role::Agent, Codec::Pcmu)]).run());
+    let region = Region::new(ALLOCATOR);
+    let mut bridge = Call::of(&[CALLER, AGENT]);
+    bridge.media.start_recording().expect("nothing is recorded yet");
+    tell("bridge, recorded", bridge.run());
+    let held = region.change();
+    let held = held.bytes_allocated as i64 + held.bytes_reallocated as i64 - held.bytes_deallocated as i64;
+    let mut three = Call::of(&[CALLER, AGENT, (SPECIALIST, Role::Specialist, Codec::Pcma)]);
+    three.media.start_recording().expect("nothing is recorded yet");
+    tell("three-way, recorded", three.run());
+    for format in [RecordingFormat::Wav, RecordingFormat::OggOpus] {
+        tell(&format!("writing {format:?} (recorder's thread)"), written(format));
+    }
+    let phones = bridge.phones.len();
+    report += &format!(
+        "a bridged, recorded call holds {} KiB, with {phones} phones of this bench beside its {phones} legs\n\
+         sizes in bytes: CallMedia {}, Stream {}\n",
+        held / 1024,
+        size_of::<CallMedia>(),
+        size_of::<Stream>()
+    );
+    std::io::stdout().write_all(report.as_bytes()).expect("stdout is open");
+}
+
+/// Nanoseconds of the recorder's thread a tick, without the disk. What is heard is not silence: two voices of noise.
+fn written(format: RecordingFormat) -> u128 {
+    let mut seed = 1u32;
+    let mut noise = || {
+        seed = seed.wrapping_mul(1_664_525).wrapping_add(1_013_904_223);
+        (seed >> 20) as u8
+    };
+    let pcm: Vec<u8> = (0..8_000).flat_map(|_| [noise(), noise() >> 4]).collect();
+    let (blocks, mut bytes) = (200u64, 0);
+    let mut writer = RecordingWriter::new(format, 1);
+    let began = Instant::now();
+    for number in 0..blocks {
+        let block = RecordingBlock { at: number * 4_000, paused: 0, pcm: &pcm };
+        writer.append(block, &mut |piece| bytes += black_box(piece).len());
+    }
+    began.elapsed().as_nanos() / u128::from(blocks * 25)
 }

@@ -30,6 +30,53 @@ pub struct MediaConfig {
     /// Speech counts as over after so much silence. Default `"400ms"`.
     #[serde(deserialize_with = "duration")]
     pub speech_hangover: Duration,
+    /// Whether a beep tells everybody that a supervisor breaks into their talk, and that he is gone. Default
+    /// true.
+    pub barge_tone: bool,
+    /// What is kept of calls.
+    pub recording: RecordingConfig,
+}
+
+/// The `[media.recording]` section.
+#[derive(Debug, Clone, PartialEq, Eq, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct RecordingConfig {
+    /// What files are made. Default `"wav"`.
+    pub format: RecordingFormat,
+    /// Whether what we play to the caller (notice, music, prompts) is on the right channel as well. Default
+    /// false: nobody said it.
+    pub prompts: bool,
+}
+
+/// What a recording file is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum RecordingFormat {
+    /// PCM of 16 bits: 115 MB an hour, no loss.
+    #[default]
+    Wav,
+    /// Ogg Opus at 48 kbit/s: 22 MB an hour.
+    OggOpus,
+}
+
+impl RecordingFormat {
+    /// Of the file's name, without a point.
+    #[must_use]
+    pub const fn extension(self) -> &'static str {
+        match self {
+            Self::Wav => "wav",
+            Self::OggOpus => "ogg",
+        }
+    }
+
+    /// Its media type ([RFC 7845](https://www.rfc-editor.org/rfc/rfc7845) 9 for Ogg Opus).
+    #[must_use]
+    pub const fn media_type(self) -> &'static str {
+        match self {
+            Self::Wav => "audio/wav",
+            Self::OggOpus => "audio/ogg",
+        }
+    }
 }
 
 /// The `[media.jitter]` section. All delays are counted from arrival of the fastest packets.
@@ -70,6 +117,8 @@ impl Default for MediaConfig {
             catch_up_ticks: 5,
             speech_floor_db: -48.0,
             speech_hangover: Duration::from_millis(400),
+            barge_tone: true,
+            recording: RecordingConfig::default(),
         }
     }
 }

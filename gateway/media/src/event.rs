@@ -1,8 +1,8 @@
 //! What a call's media tells the call.
 
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
-use crate::{Leg, MediaEvent, dtmf::Digit};
+use crate::{Leg, MediaEvent, PauseReason, dtmf::Digit};
 
 /// Events kept until polled; beyond, new ones are dropped.
 const MAX_EVENTS: usize = 64;
@@ -50,6 +50,22 @@ pub enum BridgeEvent {
         leg: Leg,
         /// True when it began.
         speaking: bool,
+    },
+    /// What is said from here on is not kept.
+    RecordingPaused {
+        /// Place on the recording.
+        at: Duration,
+        /// Why.
+        reason: PauseReason,
+    },
+    /// It is kept again.
+    RecordingResumed {
+        /// Where the pause began.
+        from: Duration,
+        /// Where it ended.
+        until: Duration,
+        /// Why it was.
+        reason: PauseReason,
     },
 }
 

@@ -20,7 +20,7 @@
 //! #   let _ = event;
 //! }
 //! while let Some(block) = call.poll_recording() {
-//!     // append block to the recording file
+//!     // hand block to the thread that writes files with a `RecordingWriter`
 //! #   let _ = block;
 //! }
 //! # }
@@ -46,6 +46,7 @@ mod party;
 pub mod prompt;
 pub mod reception;
 pub mod recorder;
+pub mod recording;
 pub mod report;
 pub mod resample;
 pub mod room;
@@ -58,14 +59,15 @@ pub mod tone;
 pub mod wav;
 
 pub use codec::Codec;
-pub use config::{JitterConfig, LatchPolicy, MediaConfig};
+pub use config::{JitterConfig, LatchPolicy, MediaConfig, RecordingConfig, RecordingFormat};
 pub use error::{MediaError, RtpError};
 pub use event::BridgeEvent;
-pub use frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, FrameKind, SAMPLE_RATE, Samples};
+pub use frame::{FRAME_DURATION, FRAME_SAMPLES, Frame, FrameKind, SAMPLE_RATE, SILENCE, Samples};
 pub use leg::{Leg, Role};
 pub use outgoing::{Transmit, TransmitKind};
 pub use prompt::{Player, Prompt};
-pub use recorder::{Channel, Recorder};
+pub use recorder::{Pause, PauseReason, Recorder, RecordingBlock};
+pub use recording::{RecordingCheck, RecordingWriter};
 pub use room::{CallMedia, MAX_LEGS};
 pub use session::{Direction, MediaEvent, Stream, StreamConfig};
 pub use stats::StreamStats;

@@ -61,8 +61,8 @@ impl Party {
         self.player.get_or_insert_with(new_player).play(prompt, id, repeat)
     }
 
-    pub fn play_over(&mut self, prompt: Prompt, id: u64) -> Result<(), MediaError> {
-        self.overlay.get_or_insert_with(new_player).play(prompt, id, false)
+    pub fn play_over(&mut self, prompt: Prompt) -> Result<(), MediaError> {
+        self.overlay.get_or_insert_with(new_player).play(prompt, 0, false)
     }
 
     pub fn stop_playing(&mut self) {
@@ -100,7 +100,9 @@ impl Party {
         {
             *heard = played;
             dubbed = true;
-            tell_finished(player, self.leg, events);
+            while let Some(id) = player.poll_finished() {
+                events.tell(BridgeEvent::PromptFinished { leg: self.leg, id });
+            }
         } else if self.held
             && let Some(music) = music.filter(|music| !music.samples().is_empty())
         {
@@ -116,7 +118,8 @@ impl Party {
         {
             mixer::add(heard, &played);
             dubbed = true;
-            tell_finished(overlay, self.leg, events);
+            // Nobody waits for a tone's end.
+            while overlay.poll_finished().is_some() {}
         }
         dubbed
     }
@@ -142,10 +145,4 @@ impl Party {
 
 fn new_player() -> Box<Player> {
     Box::new(Player::new(PROMPT_GAP))
-}
-
-fn tell_finished(player: &mut Player, leg: Leg, events: &mut Events) {
-    while let Some(id) = player.poll_finished() {
-        events.tell(BridgeEvent::PromptFinished { leg, id });
-    }
 }

@@ -1,143 +1,242 @@
-//! Recording a call in two channels: left the caller, right the agent; 8 kHz, 16 bits, interleaved.
+//! One call's recording on its way to the file: left the caller, right whom the caller hears; 8 kHz,
+//! 16 bits, interleaved, tick by tick.
 //!
-//! Sound is placed by its instant on the recording's own timeline, so both channels have equal length
-//! at every moment and what never came is silence. Blocks come out in file order: appended to the 44
-//! bytes of [`wav_header`](crate::wav::wav_header) they are the file, and a digest over the blocks is a
-//! digest of the sound that does not depend on when the header was written.
+//! Both channels are written in one step, so they cannot part. Sound comes out in blocks that know their
+//! place: what was skipped, or not polled in time, is a jump between two of them, and whoever writes the
+//! file fills it with silence ([`crate::RecordingWriter`]). While paused (a bank card is read out) the
+//! timeline goes on in silence and what is said is nowhere.
 
-use std::time::Instant;
+use std::{collections::VecDeque, time::Duration};
 
-use crate::{
-    frame::samples_between,
-    wav::{BYTES_PER_INSTANT, MAX_DATA_BYTES},
-};
+use crate::frame::{FRAME_SAMPLES, SILENCE, Samples, duration_of};
 
-/// Instants kept before they must be polled (2 s).
-pub const WINDOW: usize = 16_000;
-/// Instants in one polled block (500 ms).
-pub const BLOCK: usize = 4_000;
-/// Sound may be pushed this much behind the newest (100 ms).
-const HOLD_BACK: u64 = 800;
-/// Instants a WAV file can hold.
-const LONGEST: u64 = (MAX_DATA_BYTES / BYTES_PER_INSTANT) as u64;
+/// Bytes of one instant: two channels of 16 bits.
+pub const BYTES_PER_INSTANT: usize = 4;
+/// Ticks in one full block (500 ms).
+pub const BLOCK_TICKS: usize = 25;
+/// Bytes in one full block.
+pub const BLOCK_BYTES: usize = BLOCK_TICKS * TICK_BYTES;
+const TICK_BYTES: usize = FRAME_SAMPLES * BYTES_PER_INSTANT;
+/// Blocks held at once, one lent out and the one being filled included. Two are enough while every tick is
+/// followed by polling; the others are made only when many ticks are caught up at once.
+const MAX_BLOCKS: usize = 4;
+/// Pauses told one by one; beyond, the last is drawn out.
+const MAX_PAUSES: usize = 64;
 
-/// Side of the recording.
+/// A piece of the recording.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct RecordingBlock<'a> {
+    /// Instants (of 1/8000 s) before it. More than the blocks so far held: the difference was lost.
+    pub at: u64,
+    /// Instants since the beginning that passed while paused.
+    pub paused: u64,
+    /// Little-endian samples, left and right in turn.
+    pub pcm: &'a [u8],
+}
+
+/// Why nothing is kept for a while.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub enum Channel {
-    /// Left: who called.
-    Caller,
-    /// Right: who answered.
-    Agent,
+pub enum PauseReason {
+    /// Something is said that must not be stored: a card number, a password.
+    SensitiveData,
+    /// The citizen asked for confidentiality (GB/T 33358).
+    Confidential,
+    /// The call-taker or a supervisor switched it off for another reason.
+    Requested,
+}
+
+/// A stretch without sound on purpose.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Pause {
+    /// From the beginning of the recording.
+    pub from: Duration,
+    /// Until then; none while it lasts.
+    pub until: Option<Duration>,
+    /// Why.
+    pub reason: PauseReason,
+}
+
+#[derive(Debug, Default)]
+struct Block {
+    at: u64,
+    paused: u64,
+    pcm: Vec<u8>,
 }
 
 /// One running recording.
+#[derive(Debug, Default)]
 pub struct Recorder {
-    started: Instant,
-    /// Ring of instants, silent where nothing was pushed.
-    window: Box<[[i16; 2]]>,
-    /// First instant not polled yet.
-    base: u64,
-    /// One after the newest instant pushed.
-    newest: u64,
-    end: Option<u64>,
-    block: Vec<u8>,
+    filling: Block,
+    full: VecDeque<Block>,
+    lent: Option<Block>,
+    spare: Vec<Vec<u8>>,
+    /// Blocks made so far.
+    made: usize,
+    /// Instants since the beginning.
+    position: u64,
+    paused: u64,
+    pauses: Vec<Pause>,
+    is_paused: bool,
+    finished: bool,
     dropped: u64,
 }
 
 impl Recorder {
-    /// An empty recording whose timeline begins at `started`.
+    /// An empty recording.
     #[must_use]
-    pub fn new(started: Instant) -> Self {
-        Self {
-            started,
-            window: vec![[0; 2]; WINDOW].into_boxed_slice(),
-            base: 0,
-            newest: 0,
-            end: None,
-            block: Vec::with_capacity(BLOCK * BYTES_PER_INSTANT as usize),
-            dropped: 0,
-        }
+    pub fn new() -> Self {
+        Self { full: VecDeque::with_capacity(MAX_BLOCKS), ..Self::default() }
     }
 
-    /// The place of an instant on the timeline, in samples.
-    #[must_use]
-    pub fn position(&self, now: Instant) -> u64 {
-        u64::try_from(samples_between(self.started, now)).unwrap_or(0)
-    }
-
-    /// Places sound at `at` samples from the beginning. What falls before blocks already polled, or more
-    /// than the window ahead of them, is dropped and counted: memory stays bounded and time stays true.
-    pub fn push(&mut self, channel: Channel, at: u64, sound: &[i16]) {
-        if self.end.is_some() {
+    /// Takes 20 ms of both channels.
+    pub fn push(&mut self, left: &Samples, right: &Samples) {
+        if self.finished {
             return;
         }
-        self.newest = self.newest.max(at.saturating_add(sound.len() as u64));
-        let side = match channel {
-            Channel::Caller => 0,
-            Channel::Agent => 1,
-        };
-        for (offset, &sample) in (0u64..).zip(sound) {
-            let at = at.saturating_add(offset);
-            if at < self.base || at - self.base >= WINDOW as u64 {
-                self.dropped += 1;
-            } else if let Some(slot) =
-                self.window.get_mut((at % WINDOW as u64) as usize).and_then(|instant| instant.get_mut(side))
-            {
-                *slot = sample;
+        let (left, right) = if self.is_paused { (&SILENCE, &SILENCE) } else { (left, right) };
+        if self.has_room() {
+            let mut bytes = [0; TICK_BYTES];
+            for (slot, (&left, &right)) in bytes.as_chunks_mut().0.iter_mut().zip(left.iter().zip(right)) {
+                let both = u32::from(left.cast_unsigned()) | u32::from(right.cast_unsigned()) << 16;
+                *slot = both.to_le_bytes();
             }
+            self.filling.pcm.extend_from_slice(&bytes);
+        } else {
+            self.dropped += FRAME_SAMPLES as u64;
+        }
+        self.advance(1);
+        if self.filling.pcm.len() >= BLOCK_BYTES {
+            self.complete();
         }
     }
 
-    /// Ends the recording at `at` samples: silence is added or sound left out to meet it exactly, except
-    /// that blocks already polled stay.
-    pub fn finish(&mut self, at: u64) {
-        self.end.get_or_insert(at.min(LONGEST).max(self.base));
+    /// The call stood still for so many ticks: nothing was heard, and the next block says so by its place.
+    pub fn skip(&mut self, ticks: u32) {
+        if !self.finished && ticks > 0 {
+            self.complete();
+            self.advance(ticks);
+        }
     }
 
-    /// The next block to append; none until half a second is complete, or for good after the last.
-    pub fn poll_block(&mut self) -> Option<&[u8]> {
-        let ready = match self.end {
-            Some(end) => end.saturating_sub(self.base).min(BLOCK as u64),
-            None if self.newest >= self.base + BLOCK as u64 + HOLD_BACK => BLOCK as u64,
-            None => 0,
-        };
-        let ready = ready.min(LONGEST.saturating_sub(self.base));
-        if ready == 0 {
+    /// From now on silence, until [`Self::resume`]. False when it is paused already: the first reason counts.
+    pub fn pause(&mut self, reason: PauseReason) -> bool {
+        if self.is_paused || self.finished {
+            return false;
+        }
+        self.is_paused = true;
+        let from = self.duration();
+        if self.pauses.len() < MAX_PAUSES {
+            self.pauses.push(Pause { from, until: None, reason });
+        } else if let Some(last) = self.pauses.last_mut() {
+            last.until = None;
+        }
+        true
+    }
+
+    /// Goes on recording. Tells the pause that ended, if there was one.
+    pub fn resume(&mut self) -> Option<Pause> {
+        if !std::mem::take(&mut self.is_paused) {
             return None;
         }
-        self.block.clear();
-        for at in self.base..self.base + ready {
-            if let Some(instant) = self.window.get_mut((at % WINDOW as u64) as usize) {
-                let [left, right] = std::mem::take(instant);
-                self.block.extend_from_slice(&left.to_le_bytes());
-                self.block.extend_from_slice(&right.to_le_bytes());
-            }
+        let until = self.duration();
+        let last = self.pauses.last_mut()?;
+        last.until = Some(until);
+        Some(*last)
+    }
+
+    /// Ends the recording here. Tells the pause that ended with it, if there was one.
+    pub fn finish(&mut self) -> Option<Pause> {
+        let pause = self.resume();
+        if !std::mem::replace(&mut self.finished, true) {
+            self.complete();
         }
-        self.base += ready;
-        Some(&self.block)
+        pause
     }
 
-    /// Bytes polled so far: the data length for the header.
-    #[must_use]
-    pub fn data_bytes(&self) -> u64 {
-        self.base * u64::from(BYTES_PER_INSTANT)
+    /// The next block to write; none until half a second is complete, or for good after the last.
+    pub fn poll_block(&mut self) -> Option<RecordingBlock<'_>> {
+        if let Some(Block { mut pcm, .. }) = self.lent.take() {
+            pcm.clear();
+            self.spare.push(pcm);
+        }
+        self.lent = self.full.pop_front();
+        let Block { at, paused, pcm } = self.lent.as_ref()?;
+        Some(RecordingBlock { at: *at, paused: *paused, pcm })
     }
 
-    /// Whether it has ended and every block was polled.
+    /// Instants since the beginning: after the end, the length of the file.
     #[must_use]
-    pub fn is_drained(&self) -> bool {
-        self.end.is_some_and(|end| self.base >= end)
+    pub fn position(&self) -> u64 {
+        self.position
+    }
+
+    /// How long it is so far.
+    #[must_use]
+    pub fn duration(&self) -> Duration {
+        duration_of(self.position)
     }
 
     /// Whether it has ended.
     #[must_use]
     pub fn is_finished(&self) -> bool {
-        self.end.is_some()
+        self.finished
     }
 
-    /// Samples which came too late or were not polled in time.
+    /// Whether it has ended and every block was polled.
     #[must_use]
-    pub fn dropped_samples(&self) -> u64 {
+    pub fn is_drained(&self) -> bool {
+        self.finished && self.full.is_empty()
+    }
+
+    /// Whether it is paused now.
+    #[must_use]
+    pub fn is_paused(&self) -> bool {
+        self.is_paused
+    }
+
+    /// Every pause so far, in order.
+    #[must_use]
+    pub fn pauses(&self) -> &[Pause] {
+        &self.pauses
+    }
+
+    /// Instants lost because blocks were not polled.
+    #[must_use]
+    pub fn dropped(&self) -> u64 {
         self.dropped
+    }
+
+    /// Room for a tick in the block being filled, or in a new one.
+    fn has_room(&mut self) -> bool {
+        if self.filling.pcm.capacity() == 0 {
+            match self.spare.pop() {
+                Some(pcm) => self.filling.pcm = pcm,
+                None if self.made < MAX_BLOCKS => {
+                    self.made += 1;
+                    self.filling.pcm = Vec::with_capacity(BLOCK_BYTES);
+                }
+                None => return false,
+            }
+        }
+        if self.filling.pcm.is_empty() {
+            self.filling.at = self.position;
+        }
+        true
+    }
+
+    fn advance(&mut self, ticks: u32) {
+        let instants = u64::from(ticks) * FRAME_SAMPLES as u64;
+        self.position += instants;
+        if self.is_paused {
+            self.paused += instants;
+        }
+    }
+
+    /// The block being filled is as long as it gets.
+    fn complete(&mut self) {
+        if !self.filling.pcm.is_empty() {
+            self.filling.paused = self.paused;
+            self.full.push_back(std::mem::take(&mut self.filling));
+        }
     }
 }

@@ -12,14 +12,15 @@ use std::{
 };
 
 use crate::{
-    FRAME_DURATION, Leg, MediaConfig, MediaError, Prompt, Recorder, Role, RtpError, Stream, StreamStats,
+    FRAME_DURATION, Leg, MediaConfig, MediaError, Pause, PauseReason, Prompt, Recorder, RecordingBlock, Role,
+    RtpError, Stream, StreamStats,
     activity::Activity,
     event::{BridgeEvent, Events},
-    frame::{FRAME_SAMPLES, SILENCE, Samples},
+    frame::{SILENCE, Samples},
     mixer::Mix,
     outgoing::{Outgoing, Transmit},
     party::Party,
-    recorder::Channel,
+    tone,
 };
 
 /// Legs one room may have: caller, agent, specialist and a few supervisors.
@@ -31,27 +32,15 @@ pub struct CallMedia {
     parties: Vec<Party>,
     bridged: bool,
     music: Option<Prompt>,
-    recording: Option<Recording>,
+    recorder: Option<Recorder>,
     /// Bit n: party n is on the left, or on the right channel.
     left: u8,
     right: u8,
-    /// Number and nominal time of the next tick.
-    tick: u64,
+    /// Nominal time of the next tick.
     next_tick: Instant,
     skipped_ticks: u64,
     outgoing: Outgoing,
     events: Events,
-}
-
-struct Recording {
-    recorder: Recorder,
-    first_tick: u64,
-}
-
-impl Recording {
-    fn position(&self, tick: u64) -> u64 {
-        tick.saturating_sub(self.first_tick) * FRAME_SAMPLES as u64
-    }
 }
 
 /// Legs.
@@ -64,10 +53,9 @@ impl CallMedia {
             parties: Vec::with_capacity(3),
             bridged: false,
             music: None,
-            recording: None,
+            recorder: None,
             left: 0,
             right: 0,
-            tick: 0,
             next_tick: now,
             skipped_ticks: 0,
             outgoing: Outgoing::default(),
@@ -84,6 +72,7 @@ impl CallMedia {
     pub fn set_leg(&mut self, leg: Leg, role: Role, stream: Stream) -> Result<(), MediaError> {
         let now = self.next_tick;
         let activity = Activity::new(self.config.speech_floor_db, self.config.speech_hangover, now);
+        let before = self.role(leg);
         if let Some(party) = self.parties.iter_mut().find(|party| party.leg == leg) {
             let mut old = std::mem::replace(&mut party.stream, stream);
             party.role = role;
@@ -95,14 +84,18 @@ impl CallMedia {
             return Err(MediaError::RoomFull);
         }
         self.connect();
+        self.announce(leg, before, Some(role));
         Ok(())
     }
 
     /// A leg goes, with a goodbye by RTCP. One that is not there has gone already.
     pub fn drop_leg(&mut self, leg: Leg) {
         if let Some(at) = self.parties.iter().position(|party| party.leg == leg) {
-            self.parties.remove(at).leave(self.next_tick, &mut self.outgoing);
+            let gone = self.parties.remove(at);
+            let before = gone.role;
+            gone.leave(self.next_tick, &mut self.outgoing);
             self.connect();
+            self.announce(leg, Some(before), None);
         }
     }
 
@@ -112,8 +105,9 @@ impl CallMedia {
     /// # Errors
     /// [`MediaError::NoLeg`].
     pub fn set_role(&mut self, leg: Leg, role: Role) -> Result<(), MediaError> {
-        self.party_mut(leg)?.role = role;
+        let before = std::mem::replace(&mut self.party_mut(leg)?.role, role);
         self.connect();
+        self.announce(leg, Some(before), Some(role));
         Ok(())
     }
 
@@ -132,6 +126,19 @@ impl CallMedia {
     #[must_use]
     pub fn stats(&self, leg: Leg) -> Option<StreamStats> {
         self.party(leg).map(|party| party.stream.stats())
+    }
+
+    /// Tells those who take part that a supervisor is heard from now on, or no longer.
+    fn announce(&mut self, leg: Leg, before: Option<Role>, after: Option<Role>) {
+        let is_barger = |role| role == Some(Role::Barger);
+        if !self.config.barge_tone || is_barger(before) == is_barger(after) {
+            return;
+        }
+        let tone = tone::barge();
+        for party in self.parties.iter_mut().filter(|party| party.leg != leg && !party.role.supervises()) {
+            // Not worth an error where dozens of tones wait already.
+            let _ = party.play_over(tone.clone());
+        }
     }
 
     fn party(&self, leg: Leg) -> Option<&Party> {
@@ -189,12 +196,12 @@ impl CallMedia {
         self.party_mut(leg)?.play(prompt, id, repeat)
     }
 
-    /// Plays a prompt once over what a leg hears: call waiting, somebody enters.
+    /// Plays a tone once over what a leg hears (call waiting, somebody enters). Its end is not told.
     ///
     /// # Errors
     /// [`MediaError::NoLeg`], [`MediaError::PromptQueueFull`].
-    pub fn play_over(&mut self, leg: Leg, prompt: Prompt, id: u64) -> Result<(), MediaError> {
-        self.party_mut(leg)?.play_over(prompt, id)
+    pub fn play_over(&mut self, leg: Leg, tone: Prompt) -> Result<(), MediaError> {
+        self.party_mut(leg)?.play_over(tone)
     }
 
     /// Cuts off what plays to a leg and what waits.
@@ -262,32 +269,53 @@ impl CallMedia {
     /// # Errors
     /// [`MediaError::RecordingBusy`] while one runs or has blocks left.
     pub fn start_recording(&mut self) -> Result<(), MediaError> {
-        if self.recording.as_ref().is_some_and(|recording| !recording.recorder.is_drained()) {
+        if self.recorder.as_ref().is_some_and(|recorder| !recorder.is_drained()) {
             return Err(MediaError::RecordingBusy);
         }
-        let recorder = Recorder::new(self.next_tick);
-        self.recording = Some(Recording { recorder, first_tick: self.tick });
+        self.recorder = Some(Recorder::new());
         Ok(())
     }
 
-    /// Ends the recording with the last tick. `poll_recording` then yields what is left; its next `None`
-    /// means the file is complete.
-    pub fn stop_recording(&mut self) {
-        if let Some(recording) = &mut self.recording {
-            let end = recording.position(self.tick);
-            recording.recorder.finish(end);
+    /// Keeps nothing of what is said from now on, while the recording's time goes on. False when there is no
+    /// recording or it is paused already.
+    pub fn pause_recording(&mut self, reason: PauseReason) -> bool {
+        let Some(recorder) = &mut self.recorder else { return false };
+        let paused = recorder.pause(reason);
+        if paused {
+            self.events.tell(BridgeEvent::RecordingPaused { at: recorder.duration(), reason });
         }
+        paused
     }
 
-    /// The running recording, or the last one: for its length and what it had to drop.
+    /// Goes on after a pause. False when there was none.
+    pub fn resume_recording(&mut self) -> bool {
+        let pause = self.recorder.as_mut().and_then(Recorder::resume);
+        self.tell_resumed(pause)
+    }
+
+    /// Ends the recording with the last tick. `poll_recording` then yields what is left; its next `None`
+    /// means that the file is complete.
+    pub fn stop_recording(&mut self) {
+        let pause = self.recorder.as_mut().and_then(Recorder::finish);
+        self.tell_resumed(pause);
+    }
+
+    /// The running recording, or the last one: for its length, its pauses and what it had to drop.
     #[must_use]
     pub fn recorder(&self) -> Option<&Recorder> {
-        self.recording.as_ref().map(|recording| &recording.recorder)
+        self.recorder.as_ref()
     }
 
-    /// The next block to append to the recording file. At least one must be polled every two seconds.
-    pub fn poll_recording(&mut self) -> Option<&[u8]> {
-        self.recording.as_mut()?.recorder.poll_block()
+    /// The next block of the recording. To be polled after every tick: what is left lying for two seconds is
+    /// lost, and a gap.
+    pub fn poll_recording(&mut self) -> Option<RecordingBlock<'_>> {
+        self.recorder.as_mut()?.poll_block()
+    }
+
+    fn tell_resumed(&mut self, pause: Option<Pause>) -> bool {
+        let Some(Pause { from, until: Some(until), reason }) = pause else { return false };
+        self.events.tell(BridgeEvent::RecordingResumed { from, until, reason });
+        true
     }
 }
 
@@ -319,7 +347,6 @@ impl CallMedia {
         self.skip(due - run);
         for _ in 0..run {
             self.run_tick(self.next_tick);
-            self.tick += 1;
             self.next_tick += FRAME_DURATION;
         }
     }
@@ -366,7 +393,7 @@ impl CallMedia {
         for party in &mut self.parties {
             party.hear(now, &mut self.events);
         }
-        self.record();
+        let mut to_caller = SILENCE;
         for listener in 0..self.parties.len() {
             let mut heard = SILENCE;
             let hears = self.parties.get(listener).map_or(0, |party| party.hears);
@@ -374,19 +401,25 @@ impl CallMedia {
             if let Some(party) = self.parties.get_mut(listener) {
                 let dubbed = party.dub(&mut heard, self.music.as_ref(), &mut self.events);
                 party.speak(now, &heard, voices || dubbed, &mut self.outgoing);
+                if party.role == Role::Caller {
+                    to_caller = heard;
+                }
             }
         }
+        self.record(&to_caller);
     }
 
-    fn record(&mut self) {
-        let Some(recording) = &mut self.recording else { return };
-        let at = recording.position(self.tick);
-        let mut side = SILENCE;
-        mix(&self.parties, self.left, &mut side);
-        recording.recorder.push(Channel::Caller, at, &side);
-        side = SILENCE;
-        mix(&self.parties, self.right, &mut side);
-        recording.recorder.push(Channel::Agent, at, &side);
+    /// `to_caller` is what the caller was sent, prompts and all.
+    fn record(&mut self, to_caller: &Samples) {
+        let Some(recorder) = &mut self.recorder else { return };
+        let (mut left, mut right) = (SILENCE, SILENCE);
+        mix(&self.parties, self.left, &mut left);
+        if self.config.recording.prompts {
+            right = *to_caller;
+        } else {
+            mix(&self.parties, self.right, &mut right);
+        }
+        recorder.push(&left, &right);
     }
 
     fn skip(&mut self, ticks: u32) {
@@ -396,7 +429,9 @@ impl CallMedia {
         for party in &mut self.parties {
             party.stream.skip_frames(self.next_tick, ticks);
         }
-        self.tick += u64::from(ticks);
+        if let Some(recorder) = &mut self.recorder {
+            recorder.skip(ticks);
+        }
         self.next_tick += FRAME_DURATION * ticks;
         self.skipped_ticks += u64::from(ticks);
     }

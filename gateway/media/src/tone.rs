@@ -29,6 +29,26 @@ pub fn beep() -> Prompt {
     cadence(1_000.0, 400, 0)
 }
 
+/// Somebody breaks into the talk, or leaves it again: 425 Hz for 200 ms.
+#[must_use]
+pub fn barge() -> Prompt {
+    cadence(425.0, 200, 0)
+}
+
+/// Another call waits (GB/T 3380): 450 Hz, 400 ms on, 4 s off.
+#[must_use]
+pub fn call_waiting() -> Prompt {
+    cadence(450.0, 400, 4_000)
+}
+
+/// Hold music of our own, for who has none: two soft notes and a pause that say "still here".
+#[must_use]
+pub fn hold() -> Prompt {
+    let notes = [(392.0, 240), (523.25, 2_760)].map(|(hertz, pause_ms)| cadence(hertz, 240, pause_ms));
+    let soft = |sample: &i16| sample / 3;
+    Prompt::new(notes.iter().flat_map(|note| note.samples().iter().map(soft)).collect::<Vec<i16>>())
+}
+
 /// One period of a tone of `on_ms` followed by silence of `off_ms`.
 #[must_use]
 pub fn cadence(hertz: f64, on_ms: u32, off_ms: u32) -> Prompt {

@@ -1,5 +1,8 @@
-//! A bridged, recorded call allocates nothing from tick to tick: on a busy node the allocator would be
-//! the first thing all calls wait for. A test binary of its own, because it counts every allocation.
+//! A recorded call allocates nothing from tick to tick, be it two who talk or three and a supervisor: on a busy
+//! node the allocator would be the first thing all calls wait for. A test binary of its own, because it counts
+//! every allocation.
+
+#![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
 use std::{
     alloc::System,
@@ -19,18 +22,30 @@ static ALLOCATOR: &StatsAlloc<System> = &INSTRUMENTED_SYSTEM;
 #[allow(clippy::disallowed_methods, reason = "an Instant can be had no other way")]
 fn a_minute_of_talk() {
     let start = Instant::now();
+    let two = [(Role::Caller, Codec::Pcma), (Role::Agent, Codec::Pcmu)];
+    talk(start, &two);
+    talk(start, &[two[0], two[1], (Role::Specialist, Codec::Pcma), (Role::Whisperer, Codec::Pcma)]);
+    // The counter counts: this is what one allocation looks like.
+    let region = Region::new(ALLOCATOR);
+    let boxed = std::hint::black_box(Box::new([1_000; 160]));
+    assert_eq!(region.change().allocations, 1);
+    drop(boxed);
+}
+
+fn talk(start: Instant, legs: &[(Role, Codec)]) {
     // No report falls into the minute: those are few and may allocate.
     let media = MediaConfig { rtcp_interval: Duration::from_secs(3_600), ..MediaConfig::default() };
-    let caller = SocketAddr::from(([192, 0, 2, 1], 4_000));
-    let agent = SocketAddr::from(([192, 0, 2, 2], 4_000));
-    let stream = |codec, remote| Stream::new(StreamConfig::new(&media, codec, remote), start);
     let mut call = CallMedia::new(media.clone(), start);
-    call.set_leg(Leg::CALLER, Role::Caller, stream(Codec::Pcma, caller)).unwrap();
-    call.set_leg(Leg::AGENT, Role::Agent, stream(Codec::Pcmu, agent)).unwrap();
+    let mut phones = Vec::new();
+    for (number, &(role, codec)) in (0u8..).zip(legs) {
+        let address = SocketAddr::from(([192, 0, 2, 1 + number], 4_000));
+        let stream = || Stream::new(StreamConfig::new(&media, codec, address), start);
+        call.set_leg(Leg(number), role, stream()).unwrap();
+        phones.push((Leg(number), address, stream()));
+    }
     call.bridge(true);
+    call.set_hold_music(Some(tone::hold()));
     call.start_recording().unwrap();
-    let mut phones =
-        [(Leg::CALLER, caller, stream(Codec::Pcma, agent)), (Leg::AGENT, agent, stream(Codec::Pcmu, caller))];
     let ring_back = tone::ring_back();
     let sound = [1_000; 160];
     let mut packet = Vec::with_capacity(200);
@@ -45,15 +60,19 @@ fn a_minute_of_talk() {
                     call.receive(now, *leg, *address, &packet).unwrap();
                 }
             }
-            if tick % 500 == 0 {
-                call.play(Leg::CALLER, prompt.clone(), u64::from(tick), false).unwrap();
+            match tick % 500 {
+                0 => call.play(Leg::CALLER, prompt.clone(), u64::from(tick), false).unwrap(),
+                10 => call.play_over(Leg::AGENT, prompt.clone()).unwrap(),
+                300 => call.hold(Leg::CALLER, true),
+                350 => call.hold(Leg::CALLER, false),
+                _ => {}
             }
             call.handle_timeout(now);
             while let Some(transmit) = call.poll_transmit() {
                 sent += transmit.bytes.len();
             }
             while let Some(block) = call.poll_recording() {
-                recorded += block.len();
+                recorded += block.pcm.len();
             }
             while call.poll_event().is_some() {}
         }
@@ -63,11 +82,6 @@ fn a_minute_of_talk() {
     minute(600..3_600, &ring_back);
     let change = region.change();
     assert_eq!((change.allocations, change.reallocations), (0, 0), "{change:?}");
-    assert_eq!(sent, 3_600 * 2 * 172);
+    assert_eq!(sent, 3_600 * legs.len() * 172);
     assert!(recorded > 71 * 32_000);
-    // The counter counts: this is what one allocation looks like.
-    let region = Region::new(ALLOCATOR);
-    let boxed = std::hint::black_box(Box::new(sound));
-    assert_eq!(region.change().allocations, 1);
-    drop(boxed);
 }

@@ -261,7 +261,6 @@ impl Task {
             let _ = socket.try_send_to(packet.bytes, packet.remote);
         }
         while let Some(block) = self.media.poll_recording() {
-            let block = block.to_vec();
             self.recorder.append(self.record_id, &self.recording_path, block);
         }
         self.forward_events();

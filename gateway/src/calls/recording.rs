@@ -1,16 +1,16 @@
 //! The recorder: one thread that appends every call's sound to its file, so that a slow disk delays files
-//! and never calls. The queue in front of it is bounded; what does not fit is counted, and the hole is
-//! silence on the timeline of neither channel (both are cut alike).
+//! and never calls. The queue in front of it is bounded; what does not fit is counted. Every block knows its
+//! place, so a hole is silence of its own length.
 
 use std::collections::HashMap;
 use std::fs::{File, OpenOptions};
 use std::io::{Read as _, Seek as _, SeekFrom, Write as _};
-use std::os::unix::fs::OpenOptionsExt as _;
+use std::os::unix::fs::{FileExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{Receiver, SyncSender, TrySendError, sync_channel};
 
 use base64::Engine as _;
-use gateway_media::wav;
+use gateway_media::{RecordingBlock, wav};
 use record::{Timestamp, Uuid};
 use sha2::{Digest as _, Sha512};
 use tokio::sync::oneshot;
@@ -34,7 +34,7 @@ pub struct Finished {
 }
 
 enum Job {
-    Append { call: Uuid, path: PathBuf, block: Vec<u8> },
+    Append { call: Uuid, path: PathBuf, at: u64, block: Vec<u8> },
     Finish { call: Uuid, path: PathBuf, done: oneshot::Sender<Option<Finished>> },
 }
 
@@ -58,10 +58,10 @@ impl Recorder {
         self.folder.join(created_at.china_day()).join(format!("{record_id}.wav"))
     }
 
-    /// Appends a block of interleaved samples. Never waits.
-    pub fn append(&self, call: Uuid, path: &Path, block: Vec<u8>) {
-        if let Err(TrySendError::Full(_)) = self.jobs.try_send(Job::Append { call, path: path.into(), block })
-        {
+    /// Writes a block to its place. Never waits.
+    pub fn append(&self, call: Uuid, path: &Path, block: RecordingBlock<'_>) {
+        let job = Job::Append { call, path: path.into(), at: block.at, block: block.pcm.to_vec() };
+        if let Err(TrySendError::Full(_)) = self.jobs.try_send(job) {
             metrics::counter!("jiesu_recording_blocks_lost_total").increment(1);
         }
     }
@@ -81,9 +81,10 @@ fn run(queue: &Receiver<Job>) {
     let mut files: HashMap<Uuid, Option<File>> = HashMap::new();
     while let Ok(job) = queue.recv() {
         match job {
-            Job::Append { call, path, block } => {
+            Job::Append { call, path, at, block } => {
                 let file = files.entry(call).or_insert_with(|| note_failure(create(&path)));
-                let written = file.as_mut().map(|file| file.write_all(&block));
+                let place = wav::HEADER_LENGTH as u64 + at * u64::from(wav::BYTES_PER_INSTANT);
+                let written = file.as_mut().map(|file| file.write_all_at(&block, place));
                 if let Some(Err(error)) = written {
                     note_failure::<()>(Err(error));
                     // What is on disk stays; the rest of this call is not recorded.
@@ -159,8 +160,9 @@ mod tests {
         let recorder = Recorder::start(folder.path().into()).unwrap();
         let call = Uuid::now_v7();
         let path = recorder.path(call, Timestamp::from_unix_ms(1_764_000_000_000));
-        for _ in 0..4 {
-            recorder.append(call, &path, vec![1u8; 16_000]);
+        for number in 0..4 {
+            let block = RecordingBlock { at: number * 4_000, paused: 0, pcm: &[1u8; 16_000] };
+            recorder.append(call, &path, block);
         }
         let finished = recorder.finish(call, &path).await.unwrap();
         let bytes = std::fs::read(&path).unwrap();
