@@ -4,6 +4,8 @@ use std::{net::IpAddr, time::Duration};
 
 use serde::{Deserialize, Deserializer, de};
 
+use crate::Codec;
+
 /// The `[media]` section.
 #[derive(Debug, Clone, PartialEq, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -12,6 +14,10 @@ pub struct MediaConfig {
     pub rtp_ports: [u16; 2],
     /// Address written into SDP when the one bound to is not reachable from outside. Default none.
     pub external_address: Option<IpAddr>,
+    /// What we speak, in order of preference. Default `["pcma", "pcmu"]`.
+    pub codecs: Vec<Codec>,
+    /// Whether silence may be told as comfort noise (RFC 3389) where the far end knows it. Default true.
+    pub comfort_noise: bool,
     /// The jitter buffer, the same for every leg so that both sides of a recording stay aligned.
     pub jitter: JitterConfig,
     /// Whose packets may set the far end's address. Default `signalled-address`.
@@ -110,6 +116,8 @@ impl Default for MediaConfig {
         Self {
             rtp_ports: [20_000, 29_999],
             external_address: None,
+            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            comfort_noise: true,
             jitter: JitterConfig::default(),
             latch: LatchPolicy::SignalledAddress,
             receive_timeout: Duration::from_secs(120),
@@ -137,6 +145,9 @@ impl MediaConfig {
         let [first, last] = self.rtp_ports;
         if first < 1024 || last <= first {
             found.push(("media.rtp_ports", format!("[{first}, {last}] is no range above 1023")));
+        }
+        if self.codecs.is_empty() {
+            found.push(("media.codecs", "must name at least one codec".to_owned()));
         }
         let jitter = &self.jitter;
         if !(20..=200).contains(&jitter.delay_min_ms) || !(20..=200).contains(&jitter.delay_max_ms) {

@@ -78,8 +78,8 @@ impl StreamConfig {
     pub fn new(media: &MediaConfig, codec: Codec, remote: SocketAddr) -> Self {
         Self {
             codec,
-            payload_type_send: codec.static_payload_type(),
-            payload_type_receive: codec.static_payload_type(),
+            payload_type_send: codec.usual_payload_type(),
+            payload_type_receive: codec.usual_payload_type(),
             telephone_event_receive: None,
             remote,
             remote_rtcp: None,

@@ -15,6 +15,7 @@ fn local() -> LocalMedia {
         session_id: 77,
         version: 3,
         direction: Direction::SendRecv,
+        secret: None,
     }
 }
 
@@ -173,7 +174,10 @@ fn packet_length_follows_the_other_end_within_its_maximum() {
     assert_eq!(ptime(""), 20);
     assert_eq!(ptime("a=ptime:30\r\n"), 30);
     assert_eq!(ptime("a=ptime:30\r\na=maxptime:20\r\n"), 20);
-    assert_eq!(ptime("a=maxptime:15\r\n"), 10);
+    // Our clock ticks every 20 ms: shorter packets are taken, not made.
+    assert_eq!(ptime("a=maxptime:15\r\n"), 20);
+    assert_eq!(ptime("a=ptime:10\r\n"), 20);
+    assert_eq!(ptime("a=ptime:60\r\na=maxptime:45\r\n"), 40);
     assert_eq!(ptime("a=ptime:0\r\na=maxptime:0\r\n"), 20);
     assert_eq!(ptime("a=ptime:200\r\n"), 20);
     assert_eq!(ptime("a=ptime:x\r\n"), 20);
@@ -197,14 +201,15 @@ fn rtcp_may_live_elsewhere() {
 #[test]
 fn an_answer_to_our_offer_may_use_other_numbers() {
     let ours = offer(&local(), &Capabilities::default());
-    assert!(ours.contains("m=audio 20000 RTP/AVP 8 0 101\r\n"));
-    let read =
-        |lines: &str| accept_answer(&ours, &SessionDescription::parse(&format!("{HEAD}{lines}")).unwrap());
+    assert!(ours.contains("m=audio 20000 RTP/AVP 8 0 9 107 13 101 110\r\n"));
+    let read = |lines: &str| {
+        accept_answer(&ours, &SessionDescription::parse(&format!("{HEAD}{lines}")).unwrap(), None)
+    };
     let agreed =
-        read("m=audio 6000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:10\r\n").unwrap();
+        read("m=audio 6000 RTP/AVP 0 96\r\na=rtpmap:96 telephone-event/8000\r\na=ptime:40\r\n").unwrap();
     assert_eq!(agreed.codec, Codec::Pcmu);
     assert_eq!(agreed.telephone_event, Some(PayloadTypes { send: 96, receive: 101 }));
-    assert_eq!((agreed.ptime_ms, agreed.direction, agreed.on_hold), (10, Direction::SendRecv, false));
+    assert_eq!((agreed.ptime_ms, agreed.direction, agreed.on_hold), (40, Direction::SendRecv, false));
     assert_eq!(read("m=audio 0 RTP/AVP 8\r\n").unwrap_err(), SdpError::Refused);
     assert_eq!(read("m=audio 6000 RTP/AVP 18\r\n").unwrap_err(), SdpError::NoCommonCodec);
     assert_eq!(read("m=video 6000 RTP/AVP 31\r\n").unwrap_err(), SdpError::AnswerMismatch);
@@ -218,7 +223,7 @@ fn both_ends_agree_when_we_answer_ourselves() {
     let far = LocalMedia { address: "203.0.113.4".parse().unwrap(), port: 31000, ..local() };
     let (text, theirs) =
         answer(&SessionDescription::parse(&ours).unwrap(), &far, &Capabilities::default()).unwrap();
-    let agreed = accept_answer(&ours, &SessionDescription::parse(&text).unwrap()).unwrap();
+    let agreed = accept_answer(&ours, &SessionDescription::parse(&text).unwrap(), None).unwrap();
     assert_eq!((agreed.codec, agreed.payload_type), (theirs.codec, theirs.payload_type));
     assert_eq!(agreed.telephone_event, theirs.telephone_event);
     assert_eq!(agreed.remote_rtp, "203.0.113.4:31000".parse().unwrap());

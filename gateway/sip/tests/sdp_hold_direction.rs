@@ -5,7 +5,8 @@ use gateway_sip::sdp::Direction::{self, Inactive, RecvOnly, SendOnly, SendRecv};
 use gateway_sip::sdp::{Capabilities, LocalMedia, SessionDescription, accept_answer, answer, offer};
 
 fn local(direction: Direction) -> LocalMedia {
-    LocalMedia { address: "198.51.100.7".parse().unwrap(), port: 20000, session_id: 1, version: 1, direction }
+    let address = "198.51.100.7".parse().unwrap();
+    LocalMedia { address, port: 20000, session_id: 1, version: 1, direction, secret: None }
 }
 
 fn describe(address: &str, session: &str, media: &str) -> SessionDescription {
@@ -62,7 +63,8 @@ fn the_old_hold_by_null_address_is_never_sent_to() {
 fn the_answer_to_our_hold_is_read_from_our_side() {
     let check = |ours: Direction, theirs: &str, expected: Direction, on_hold: bool| {
         let text = offer(&local(ours), &Capabilities::default());
-        let agreed = accept_answer(&text, &describe("192.0.2.1", "", &format!("a={theirs}\n"))).unwrap();
+        let agreed =
+            accept_answer(&text, &describe("192.0.2.1", "", &format!("a={theirs}\n")), None).unwrap();
         assert_eq!((agreed.direction, agreed.on_hold), (expected, on_hold), "{ours:?} answered {theirs}");
     };
     check(SendRecv, "sendrecv", SendRecv, false);

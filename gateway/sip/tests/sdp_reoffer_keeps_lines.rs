@@ -53,7 +53,7 @@ fn a_later_offer_keeps_places_and_numbers() {
     ours.answer(&offer, here(), 20000, Direction::SendRecv, &capabilities).unwrap();
     let text = ours.offer(here(), 20000, Direction::SendOnly, &capabilities);
     let lines: Vec<_> = text.lines().filter(|line| line.starts_with("m=")).collect();
-    assert_eq!(lines, ["m=video 0 RTP/AVP 99", "m=audio 20000 RTP/AVP 97 0 98"]);
+    assert_eq!(lines, ["m=video 0 RTP/AVP 99", "m=audio 20000 RTP/AVP 97 0 9 107 13 98 110"]);
     let answer = "v=0\nc=IN IP4 192.0.2.1\nm=video 0 RTP/AVP 99\nm=audio 4000 RTP/AVP 97\na=rtpmap:97 PCMA/8000\n\
         a=recvonly\n";
     let agreed = ours.accept_answer(&SessionDescription::parse(answer).unwrap()).unwrap();

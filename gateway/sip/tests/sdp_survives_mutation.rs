@@ -2,14 +2,17 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use gateway_sip::sdp::{
-    Capabilities, Direction, LocalDescription, LocalMedia, SessionDescription, accept_answer, answer, offer,
+    Capabilities, Direction, KeySecret, LocalDescription, LocalMedia, SessionDescription, SrtpPolicy,
+    accept_answer, answer, offer,
 };
 use proptest::prelude::*;
 
 const SAMPLE: &str = "v=0\r\no=user 1 IN 2 IN IP4 192.0.2.1\r\ns=call\r\nc=IN IP4 192.0.2.1/127\r\nt=0 0\r\n\
     a=sendonly\r\nm=audio 49170/2 RTP/AVP 0 8 97 101\r\nc=IN IP6 2001:db8::1\r\na=rtpmap:97 PCMA/8000/1\r\n\
     a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:30\r\na=maxptime:40\r\n\
-    a=rtcp:53020 IN IP4 192.0.2.2\r\na=recvonly\r\nm=video 0 RTP/SAVP 99\r\na=inactive\r\n";
+    a=rtcp:53020 IN IP4 192.0.2.2\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1\r\n\
+    a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4 WSH=64\r\n\
+    m=video 0 RTP/SAVP 99\r\na=inactive\r\n";
 
 fn local() -> LocalMedia {
     LocalMedia {
@@ -18,6 +21,7 @@ fn local() -> LocalMedia {
         session_id: 1,
         version: 1,
         direction: Direction::SendRecv,
+        secret: Some(KeySecret([7; 32])),
     }
 }
 
@@ -26,20 +30,25 @@ fn exercise(text: &str) {
     let Ok(parsed) = SessionDescription::parse(text) else { return };
     let written = parsed.to_string();
     assert_eq!(SessionDescription::parse(&written).as_ref(), Ok(&parsed), "{written:?}");
-    let capabilities = Capabilities::default();
-    if let Ok((text, agreed)) = answer(&parsed, &local(), &capabilities) {
+    for policy in [SrtpPolicy::Off, SrtpPolicy::Optional, SrtpPolicy::Required] {
+        agree(&parsed, &Capabilities { srtp: policy, ..Capabilities::default() });
+    }
+}
+
+fn agree(parsed: &SessionDescription, capabilities: &Capabilities) {
+    if let Ok((text, agreed)) = answer(parsed, &local(), capabilities) {
         let ours = SessionDescription::parse(&text).expect("our own answer is readable");
         assert_eq!(ours.media.len(), parsed.media.len());
         assert_eq!(ours.media.iter().filter(|line| line.port != 0).count(), 1);
         assert!(!(agreed.direction.sends() && agreed.remote_rtp.ip().is_unspecified()));
-        assert!((10..=60).contains(&agreed.ptime_ms));
-        let mut dialog = LocalDescription::new(4);
-        dialog.answer(&parsed, local().address, 20000, Direction::SendRecv, &capabilities).unwrap();
-        let later = dialog.offer(local().address, 20000, Direction::SendOnly, &capabilities);
+        assert!((20..=60).contains(&agreed.ptime_ms));
+        let mut dialog = LocalDescription::new(4).with_secret(KeySecret([7; 32]));
+        dialog.answer(parsed, local().address, 20000, Direction::SendRecv, capabilities).unwrap();
+        let later = dialog.offer(local().address, 20000, Direction::SendOnly, capabilities);
         let later = SessionDescription::parse(&later).expect("our own offer is readable");
         assert_eq!(later.media.len(), parsed.media.len());
     }
-    let _ = accept_answer(&offer(&local(), &capabilities), &parsed);
+    let _ = accept_answer(&offer(&local(), capabilities), parsed, local().secret.as_ref());
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_sip::CallHandle;
-use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
+use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
 use record::{Decision, Outcome, Record, Uuid};
 
 use super::drive::{self, Accepted};
@@ -109,8 +109,8 @@ fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'stati
     let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
-    let mut description = LocalDescription::new(leg::session_id());
-    let (address, port, capabilities) = (calls.media_address, ports.port, Capabilities::default());
+    let mut description = leg::description();
+    let (address, port, capabilities) = (calls.media_address, ports.port, leg::capabilities(&calls.media));
     let (sdp, agreed) = match offer {
         Some(offer) => {
             let (sdp, agreed) = description

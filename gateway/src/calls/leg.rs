@@ -1,4 +1,4 @@
-//! The media side of one leg: agreed description → RTP stream.
+//! The media side of one leg: configuration → what we can do; agreed description → RTP stream.
 
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
@@ -6,6 +6,27 @@ use std::time::{Instant, SystemTime, UNIX_EPOCH};
 use gateway_media::{Codec, Direction, MediaConfig, Stream, StreamConfig};
 use gateway_sip::sdp;
 use rand::Rng as _;
+
+/// What we offer and answer with.
+pub fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
+    let ours = |codec: &Codec| match codec {
+        Codec::Pcma => sdp::Codec::Pcma,
+        Codec::Pcmu => sdp::Codec::Pcmu,
+        Codec::G722 => sdp::Codec::G722,
+        Codec::Opus => sdp::Codec::Opus,
+    };
+    sdp::Capabilities {
+        codecs: media.codecs.iter().map(ours).collect(),
+        comfort_noise: media.comfort_noise,
+        ..sdp::Capabilities::default()
+    }
+}
+
+/// Our side of a new dialog, with a random name and random keys.
+pub fn description() -> sdp::LocalDescription {
+    let mut random = rand::rng();
+    sdp::LocalDescription::new(random.random()).with_secret(sdp::KeySecret(random.random()))
+}
 
 /// The RTP stream for what was agreed with a peer whose signalling comes from `signalling`.
 pub fn stream(media: &MediaConfig, agreed: &sdp::Negotiated, signalling: Option<IpAddr>) -> Stream {
@@ -41,10 +62,13 @@ pub fn change(stream: &mut Stream, now: Instant, agreed: &sdp::Negotiated) {
     stream.set_direction(now, direction(agreed.direction));
 }
 
-fn codec(codec: sdp::Codec) -> Codec {
+/// The codec of a description.
+pub fn codec(codec: sdp::Codec) -> Codec {
     match codec {
         sdp::Codec::Pcma => Codec::Pcma,
         sdp::Codec::Pcmu => Codec::Pcmu,
+        sdp::Codec::G722 => Codec::G722,
+        sdp::Codec::Opus => Codec::Opus,
     }
 }
 
@@ -55,9 +79,4 @@ fn direction(direction: sdp::Direction) -> Direction {
         sdp::Direction::RecvOnly => Direction::ReceiveOnly,
         sdp::Direction::Inactive => Direction::Inactive,
     }
-}
-
-/// A random number for an SDP origin.
-pub fn session_id() -> u64 {
-    rand::rng().random()
 }

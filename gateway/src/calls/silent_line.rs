@@ -24,7 +24,7 @@ pub async fn hold(
     limit: Duration,
 ) -> Result<(), u16> {
     let deadline = Instant::now() + limit;
-    let mut description = LocalDescription::new(leg::session_id());
+    let mut description = leg::description();
     let sdp = describe(&mut description, calls.media_address, offer).map_err(|error| error.status())?;
     if calls.switch.answer(call, sdp).await.is_err() {
         // The caller gave up at this very moment.

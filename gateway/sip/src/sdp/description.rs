@@ -93,6 +93,11 @@ impl MediaDescription {
         self.attributes_named(name).next()
     }
 
+    /// Whether this section has an attribute of this name, with a value or as a flag.
+    pub fn has(&self, name: &str) -> bool {
+        self.attributes.iter().any(|attribute| attribute.name.eq_ignore_ascii_case(name))
+    }
+
     /// The values of all attributes of this name in this section.
     pub fn attributes_named<'a, 'n>(&'a self, name: &'n str) -> impl Iterator<Item = &'a str> + use<'a, 'n> {
         self.attributes

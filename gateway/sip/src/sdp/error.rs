@@ -36,9 +36,12 @@ pub enum SdpError {
     /// An answer whose media lines do not follow those of our offer (RFC 3264 §6).
     #[error("the answer does not follow the media lines of the offer")]
     AnswerMismatch,
-    /// No audio line over `RTP/AVP` with a port; the other end must offer one.
-    #[error("no usable audio line over RTP/AVP")]
+    /// No audio line over RTP with a port; the other end must offer one.
+    #[error("no usable audio line over RTP")]
     NoAudio,
+    /// Audio lines exist, but in the clear where our policy wants keys, or without a key we can use.
+    #[error("no usable srtp keys where srtp is required")]
+    NoKeys,
     /// Audio lines exist, but none names a codec of ours.
     #[error("no codec in common")]
     NoCommonCodec,
@@ -63,7 +66,11 @@ impl SdpError {
             | Self::Malformed { .. }
             | Self::Missing { .. }
             | Self::AnswerMismatch => 400,
-            Self::NoAudio | Self::NoCommonCodec | Self::Refused | Self::UnusableAddress { .. } => 488,
+            Self::NoAudio
+            | Self::NoKeys
+            | Self::NoCommonCodec
+            | Self::Refused
+            | Self::UnusableAddress { .. } => 488,
         }
     }
 }

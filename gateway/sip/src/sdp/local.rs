@@ -5,13 +5,15 @@
 use std::net::IpAddr;
 
 use super::negotiate::{self, Capabilities, LocalMedia, Negotiated};
-use super::{Direction, SdpError, SessionDescription};
+use super::{Codec, Direction, KeySecret, SdpError, SessionDescription};
 
 /// The last description we sent in one dialog.
 #[derive(Debug, Clone)]
 pub struct LocalDescription {
     session_id: u64,
     version: u64,
+    secret: Option<KeySecret>,
+    in_use: Option<Codec>,
     sent: Option<String>,
 }
 
@@ -20,7 +22,14 @@ impl LocalDescription {
     /// Both stay below 2^62, as some phones read them into a signed number.
     pub fn new(session_id: u64) -> Self {
         let session_id = session_id & ((1 << 62) - 1);
-        Self { session_id, version: session_id, sent: None }
+        Self { session_id, version: session_id, secret: None, in_use: None, sent: None }
+    }
+
+    /// Where the dialog's SRTP keys come from; it must be random. Without it nothing is encrypted.
+    #[must_use]
+    pub fn with_secret(mut self, secret: KeySecret) -> Self {
+        self.secret = Some(secret);
+        self
     }
 
     /// The text last sent.
@@ -37,8 +46,10 @@ impl LocalDescription {
         capabilities: &Capabilities,
     ) -> String {
         let previous = self.sent.as_deref().and_then(|text| SessionDescription::parse(text).ok());
-        let write =
-            |local: &LocalMedia| negotiate::offer_after(previous.as_ref(), local, capabilities).to_string();
+        let in_use = self.in_use;
+        let write = |local: &LocalMedia| {
+            negotiate::offer_after(previous.as_ref(), in_use, local, capabilities).to_string()
+        };
         let local = self.media(address, port, direction);
         let text = self.settle(write(&local), || write(&LocalMedia { version: local.version + 1, ..local }));
         text.to_owned()
@@ -60,6 +71,7 @@ impl LocalDescription {
         let (text, negotiated) = negotiate::answer(offer, &local, capabilities)?;
         let (later, _) =
             negotiate::answer(offer, &LocalMedia { version: local.version + 1, ..local }, capabilities)?;
+        self.in_use = Some(negotiated.codec);
         Ok((self.settle(text, || later).to_owned(), negotiated))
     }
 
@@ -67,12 +79,16 @@ impl LocalDescription {
     ///
     /// # Errors
     /// Those of [`negotiate::accept_answer`]; [`SdpError::AnswerMismatch`] when nothing was offered.
-    pub fn accept_answer(&self, answer: &SessionDescription) -> Result<Negotiated, SdpError> {
-        negotiate::accept_answer(self.sent.as_deref().ok_or(SdpError::AnswerMismatch)?, answer)
+    pub fn accept_answer(&mut self, answer: &SessionDescription) -> Result<Negotiated, SdpError> {
+        let offer = self.sent.as_deref().ok_or(SdpError::AnswerMismatch)?;
+        let negotiated = negotiate::accept_answer(offer, answer, self.secret.as_ref())?;
+        self.in_use = Some(negotiated.codec);
+        Ok(negotiated)
     }
 
     fn media(&self, address: IpAddr, port: u16, direction: Direction) -> LocalMedia {
-        LocalMedia { address, port, session_id: self.session_id, version: self.version, direction }
+        let (session_id, version, secret) = (self.session_id, self.version, self.secret);
+        LocalMedia { address, port, session_id, version, direction, secret }
     }
 
     /// Keeps `same_version` if it repeats what was sent (or nothing was), else moves on to the next version.

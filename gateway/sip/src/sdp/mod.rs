@@ -2,12 +2,15 @@
 //!
 //! [`SessionDescription`] is the parsed text ([RFC 8866](https://www.rfc-editor.org/rfc/rfc8866)); [`answer`],
 //! [`offer`] and [`accept_answer`] are the offer/answer model of
-//! [RFC 3264](https://www.rfc-editor.org/rfc/rfc3264) for plain telephony: one G.711 stream over `RTP/AVP` with
-//! telephone events ([RFC 4733](https://www.rfc-editor.org/rfc/rfc4733)). [`LocalDescription`] adds the memory
-//! a dialog needs: the version counter and the media lines already agreed.
+//! [RFC 3264](https://www.rfc-editor.org/rfc/rfc3264) for telephony: one audio stream with telephone events
+//! ([RFC 4733](https://www.rfc-editor.org/rfc/rfc4733)), in the clear or with keys of `a=crypto` (`crypto.rs`).
+//! [`LocalDescription`] adds the memory a dialog needs: the version counter, the media lines already agreed,
+//! the secret our keys come from.
 //!
-//! Not here: SRTP, ICE, video, DNS names as media address. Such lines are refused by port 0, never by silence.
+//! Not here: ICE, DTLS, video, fax, DNS names as media address. Such lines are refused by port 0, never by
+//! silence. Nothing of the other end's text is ever echoed but media kinds, protocols, formats and its `t=`.
 
+mod crypto;
 mod description;
 mod direction;
 mod error;
@@ -18,10 +21,11 @@ mod parse;
 mod remote;
 mod write;
 
+pub use crypto::{KeySecret, MAX_KEY_MATERIAL, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite};
 pub use description::{Address, Attribute, MediaDescription, Origin, SessionDescription};
 pub use direction::Direction;
 pub use error::SdpError;
-pub use formats::{Codec, PayloadTypes};
+pub use formats::{Codec, OpusWishes, PayloadTypes};
 pub use local::LocalDescription;
 pub use negotiate::{Capabilities, LocalMedia, Negotiated, accept_answer, answer, offer};
 

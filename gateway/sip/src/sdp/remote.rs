@@ -12,6 +12,8 @@ use super::{Direction, SdpError};
 pub(super) struct RemoteEnd {
     pub rtp: SocketAddr,
     pub rtcp: Option<SocketAddr>,
+    /// RTCP comes on the RTP port (RFC 5761).
+    pub mux: bool,
     /// As the other end wrote it, less listening when its address is the old sign of hold.
     pub direction: Direction,
 }
@@ -35,9 +37,13 @@ pub(super) fn remote_end(
         return Err(unusable("not of our IP family"));
     }
     let written = description.direction_of(media);
+    let rtp = SocketAddr::new(address, media.port);
+    let mux = media.has("rtcp-mux");
+    let rtcp = if mux { Some(rtp) } else { remote_rtcp(media, address) };
     Ok(RemoteEnd {
-        rtp: SocketAddr::new(address, media.port),
-        rtcp: if held { None } else { remote_rtcp(media, address) },
+        rtp,
+        rtcp: rtcp.filter(|_| !held),
+        mux,
         direction: if held { Direction::of(written.sends(), false) } else { written },
     })
 }

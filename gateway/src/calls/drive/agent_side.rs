@@ -7,7 +7,7 @@ use std::time::Instant;
 use gateway_call::{Event, LegId, Target};
 use gateway_media::{Leg, Stream};
 use gateway_sip::CallHandle;
-use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
+use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
 use super::{Driver, answer_offer};
 use crate::calls::leg;
@@ -62,12 +62,12 @@ impl Driver {
             tracing::error!("No RTP port is free for another phone of a call.");
             return failed(self, 503);
         };
-        let mut description = LocalDescription::new(leg::session_id());
+        let mut description = leg::description();
         let offer = description.offer(
             self.calls.media_address,
             ports.port,
             Direction::SendRecv,
-            &Capabilities::default(),
+            &leg::capabilities(&self.calls.media),
         );
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
         let kind = kind_of(&target);

@@ -12,7 +12,7 @@ use std::time::Instant;
 use gateway_call::{Action, CallConfig, Event, Flow, LegId, PromptId, Session, SessionParams, Summary, Tone};
 use gateway_media::{BridgeEvent, Leg};
 use gateway_sip::CallHandle;
-use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, Negotiated, SessionDescription};
+use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 use record::{Lane, Pii, Record};
 use tokio::sync::mpsc;
 
@@ -20,7 +20,7 @@ use self::agent_side::{AgentLeg, next_leg_event};
 use super::accept::Prepared;
 use super::media::{MediaCommand, MediaEvent, MediaHandle};
 use super::ports::PortPair;
-use super::{Calls, Ending};
+use super::{Calls, Ending, leg};
 use crate::switch::{LegEvents, wait_until};
 
 /// A call with a verdict, ports and a durable draft.
@@ -240,7 +240,7 @@ async fn answer_offer(
     port: u16,
     sdp: Option<String>,
 ) -> Option<Negotiated> {
-    let capabilities = Capabilities::default();
+    let capabilities = leg::capabilities(&calls.media);
     let Some(sdp) = sdp else {
         // They ask for our offer; the answer would come in the ACK. What stands is offered again.
         let offer = description.offer(address, port, Direction::SendRecv, &capabilities);

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_sip::sdp::{Capabilities, Direction, LocalDescription, SessionDescription};
+use gateway_sip::sdp::{Capabilities, Codec, Direction, LocalDescription, SessionDescription};
 use tokio::sync::{mpsc, watch};
 
 use super::line::{CallState, Incoming, Line};
@@ -67,6 +67,12 @@ impl Dialog {
     }
 }
 
+/// What this phone can do: its packets are written by hand, so G.711 only.
+fn capabilities() -> Capabilities {
+    let codecs = vec![Codec::Pcma, Codec::Pcmu];
+    Capabilities { codecs, comfort_noise: false, ..Capabilities::default() }
+}
+
 /// A call this phone makes, not answered yet.
 pub struct Dialling {
     line: Line,
@@ -84,8 +90,8 @@ impl Dialling {
     pub(super) async fn start(line: Line, dial: Dial) -> Result<Self, PhoneError> {
         let ports = Ports::bind(line.local.ip()).await?;
         let address = ports.address()?;
-        let mut description = LocalDescription::new(leg::session_id());
-        let capabilities = Capabilities::default();
+        let mut description = leg::description();
+        let capabilities = capabilities();
         let offer = description.offer(address.ip(), address.port(), Direction::SendRecv, &capabilities);
         let from = match &dial.from {
             Some(number) => format!("<sip:{number}@{}>", line.local),
@@ -218,9 +224,9 @@ impl Ringing {
         let address = ports.address()?;
         let offer =
             SessionDescription::parse(&self.invite.body).map_err(|_| PhoneError::Broken("the SDP offer"))?;
-        let mut description = LocalDescription::new(leg::session_id());
+        let mut description = leg::description();
         let (sdp, agreed) = description
-            .answer(&offer, address.ip(), address.port(), Direction::SendRecv, &Capabilities::default())
+            .answer(&offer, address.ip(), address.port(), Direction::SendRecv, &capabilities())
             .map_err(|_| PhoneError::Broken("the SDP offer"))?;
         let response = Message::response(&self.invite, 200, "OK", &self.line.tag)
             .with("Contact", &format!("<sip:{}>", self.line.local))

@@ -9,7 +9,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use gateway_media::activity::{Activity, mean_square};
-use gateway_media::{Codec, FRAME_DURATION, FRAME_SAMPLES, FrameKind, MediaConfig, Samples, Stream};
+use gateway_media::{FRAME_DURATION, FRAME_SAMPLES, FrameKind, MediaConfig, Samples, Stream};
 use gateway_sip::sdp;
 use rand::Rng as _;
 use tokio::net::UdpSocket;
@@ -99,10 +99,7 @@ impl Sound {
         let (commands, receiver) = mpsc::channel(COMMANDS);
         let (teller, heard) = watch::channel(Heard::default());
         let kept = Arc::new(Mutex::new(Vec::new()));
-        let codec = match agreed.codec {
-            sdp::Codec::Pcma => Codec::Pcma,
-            sdp::Codec::Pcmu => Codec::Pcmu,
-        };
+        let codec = leg::codec(agreed.codec);
         let keys = agreed.telephone_event.map(|types| types.send);
         let now = Instant::now();
         let task = Task {
