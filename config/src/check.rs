@@ -123,6 +123,12 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
     if config.sip.max_calls == 0 {
         note.fault("sip.max_calls", "must be at least 1");
     }
+    if config.sip.min_se.as_secs() < 90 {
+        note.fault("sip.min_se", "RFC 4028 wants at least 90s");
+    }
+    if !config.sip.session_expires.is_zero() && config.sip.session_expires < config.sip.min_se {
+        note.fault("sip.session_expires", "must be \"0s\" (off) or at least sip.min_se");
+    }
     if config.http.max_concurrent == 0 {
         note.fault("http.max_concurrent", "must be at least 1");
     }

@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use gateway_sip::Transport;
 use ipnet::IpNet;
@@ -211,6 +212,14 @@ pub struct SipConfig {
     pub agent_networks: Vec<IpNet>,
     /// Calls at once; more are answered 503 with Retry-After.
     pub max_calls: usize,
+    /// The session interval asked for and granted at most (RFC 4028); `"0s"` turns session timers off.
+    #[serde(with = "record::units::duration")]
+    pub session_expires: Duration,
+    /// The shortest session interval accepted; a shorter one gets 422.
+    #[serde(with = "record::units::duration")]
+    pub min_se: Duration,
+    /// Reliable ringing (100rel, RFC 3262).
+    pub reliable_ringing: ReliableRinging,
 }
 
 impl Default for SipConfig {
@@ -233,8 +242,24 @@ impl Default for SipConfig {
             .filter_map(|network| network.parse().ok())
             .collect(),
             max_calls: 2000,
+            session_expires: Duration::from_secs(1800),
+            min_se: Duration::from_secs(90),
+            reliable_ringing: ReliableRinging::Supported,
         }
     }
+}
+
+/// Whether ringing is repeated until the other side confirms it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum ReliableRinging {
+    /// Never; who requires it is refused with 420.
+    Off,
+    /// With who requires it, and for early media with who supports it.
+    #[default]
+    Supported,
+    /// With everyone; who does not support it is refused with 421.
+    Demanded,
 }
 
 /// `[prompts]`: what callers hear.

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use config::{Config, Role};
 use gateway_sip::auth::Algorithm;
-use gateway_sip::{AgentAccount, EndpointConfig};
+use gateway_sip::{AgentAccount, EndpointConfig, Reliability};
 use outbox::SinkConfig;
 use record::IdentityKey;
 
@@ -57,8 +57,20 @@ pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
         agents: agent_accounts(config),
         agent_networks: config.sip.agent_networks.clone(),
         max_calls: config.sip.max_calls,
+        session_expires: session_expires(config),
+        min_se: u32::try_from(config.sip.min_se.as_secs()).unwrap_or(u32::MAX),
+        reliability: match config.sip.reliable_ringing {
+            config::ReliableRinging::Off => Reliability::Off,
+            config::ReliableRinging::Supported => Reliability::Supported,
+            config::ReliableRinging::Demanded => Reliability::Demanded,
+        },
         ..EndpointConfig::default()
     }
+}
+
+fn session_expires(config: &Config) -> Option<u32> {
+    let interval = config.sip.session_expires;
+    (!interval.is_zero()).then(|| u32::try_from(interval.as_secs()).unwrap_or(u32::MAX))
 }
 
 fn digest(digest: &config::Digest) -> Algorithm {

@@ -153,6 +153,18 @@ impl Default for TimerConfig {
     }
 }
 
+/// Whether ringing is sent reliably (100rel, [RFC 3262](https://www.rfc-editor.org/rfc/rfc3262)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Reliability {
+    /// Not at all: `Require: 100rel` gets 420.
+    Off,
+    /// Towards whoever requires it, and early media (183) towards whoever supports it.
+    #[default]
+    Supported,
+    /// Towards everyone: an INVITE that does not support it gets 421.
+    Demanded,
+}
+
 /// Everything the endpoint needs. Start from `EndpointConfig::default()`.
 #[derive(Clone, Debug)]
 pub struct EndpointConfig {
@@ -168,10 +180,19 @@ pub struct EndpointConfig {
     pub trunks: Vec<TrunkConfig>,
     /// Who may register.
     pub agents: Vec<AgentAccount>,
+    /// Agents' phones may call us (with their secret); default false: such an INVITE gets no answer.
+    pub agent_calls: bool,
     /// Where agents' phones may register from.
     pub agent_networks: Vec<IpNet>,
     /// Timers.
     pub timers: TimerConfig,
+    /// Reliable ringing.
+    pub reliability: Reliability,
+    /// The session interval asked for and granted at most (RFC 4028), in seconds; `None` turns session timers
+    /// off.
+    pub session_expires: Option<u32>,
+    /// The shortest session interval accepted (else 422), in seconds; at least 90.
+    pub min_se: u32,
     /// Calls at the same time, both directions together; above it 503.
     pub max_calls: usize,
     /// Finally answered INVITEs without an ACK from one source address; above it 503.
@@ -201,8 +222,12 @@ impl Default for EndpointConfig {
             local: Vec::new(),
             trunks: Vec::new(),
             agents: Vec::new(),
+            agent_calls: false,
             agent_networks: Vec::new(),
             timers: TimerConfig::default(),
+            reliability: Reliability::Supported,
+            session_expires: Some(1_800),
+            min_se: 90,
             max_calls: 2_000,
             max_unacked_per_source: 500,
             max_unacked: 2_000,

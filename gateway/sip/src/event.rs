@@ -26,6 +26,10 @@ impl CallHandle {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub struct ConnectionId(pub u64);
 
+/// Names one MESSAGE until it is taken or refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct MessageId(pub(crate) u64);
+
 /// What happened on the network.
 #[derive(Debug)]
 pub enum Input<'a> {
@@ -111,6 +115,8 @@ pub enum Cause {
     NoAck,
     /// Nobody answered within `setup_limit`.
     SetupLimit,
+    /// Nobody refreshed the session in time (RFC 4028).
+    SessionExpired,
     /// The connection broke and nothing replaced it.
     ConnectionLost,
     /// The other side answered a request of ours with "no such call" or not at all.
@@ -148,6 +154,15 @@ pub enum Event {
         /// The status.
         status: u16,
         /// Early media.
+        sdp: Option<String>,
+        /// Which of several phones behind a proxy, counted from 0.
+        fork: u8,
+    },
+    /// Our reliable 18x was confirmed by PRACK.
+    RingingAcknowledged {
+        /// Which.
+        call: CallHandle,
+        /// The answer, if the 18x carried our offer.
         sdp: Option<String>,
     },
     /// The agent answered; the ACK is on its way.
@@ -194,6 +209,32 @@ pub enum Event {
         /// The status.
         status: u16,
     },
+    /// The other side asks us to call someone else in its place (REFER): answer with `accept_refer` or
+    /// `refuse_refer` within 10 s.
+    Referred {
+        /// Which.
+        call: CallHandle,
+        /// Whom.
+        refer: Box<Refer>,
+    },
+    /// How our own REFER goes.
+    ReferProgress {
+        /// Which.
+        call: CallHandle,
+        /// What the call made for us has come to; 408 if the other side never said.
+        status: u16,
+        /// Nothing more will be told.
+        terminated: bool,
+    },
+    /// Our own REFER was refused; the call goes on as it was.
+    ReferRefused {
+        /// Which.
+        call: CallHandle,
+        /// The status.
+        status: u16,
+    },
+    /// A MESSAGE: answer with `accept_message` or `refuse_message` within 15 s.
+    Message(Box<IncomingMessage>),
     /// An INFO inside a call (DTMF of some phones).
     Info {
         /// Which.
@@ -277,7 +318,19 @@ impl fmt::Debug for Event {
             Self::Incoming { call, invite } => write!(f, "Incoming({}, {invite:?})", call.0),
             Self::Cancelled { call, q850 } => write!(f, "Cancelled({}, {q850:?})", call.0),
             Self::Confirmed { call, sdp } => write!(f, "Confirmed({}, sdp: {})", call.0, sdp.is_some()),
-            Self::Ringing { call, status, .. } => write!(f, "Ringing({}, {status})", call.0),
+            Self::Ringing { call, status, fork: 0, .. } => write!(f, "Ringing({}, {status})", call.0),
+            Self::Ringing { call, status, fork, .. } => {
+                write!(f, "Ringing({}, {status}, fork {fork})", call.0)
+            }
+            Self::RingingAcknowledged { call, sdp } => {
+                write!(f, "RingingAcknowledged({}, sdp: {})", call.0, sdp.is_some())
+            }
+            Self::Referred { call, .. } => write!(f, "Referred({})", call.0),
+            Self::ReferProgress { call, status, terminated } => {
+                write!(f, "ReferProgress({}, {status}, {terminated})", call.0)
+            }
+            Self::ReferRefused { call, status } => write!(f, "ReferRefused({}, {status})", call.0),
+            Self::Message(message) => write!(f, "{message:?}"),
             Self::Answered { call, sdp } => write!(f, "Answered({}, sdp: {})", call.0, sdp.is_some()),
             Self::Failed { call, status, q850 } => write!(f, "Failed({}, {status}, {q850:?})", call.0),
             Self::Ended { call, cause } => write!(f, "Ended({}, {cause:?})", call.0),
@@ -332,6 +385,59 @@ pub struct IncomingInvite {
     pub user_agent: Option<String>,
     /// The offer; `None` if we are to make one in our answer.
     pub sdp: Option<String>,
+    /// The agent whose phone calls, if it is one of ours and not a trunk.
+    pub agent: Option<String>,
+    /// The call of ours that this one takes the place of (RFC 3891): answer this one, then hang up that one.
+    pub replaces: Option<CallHandle>,
+}
+
+/// Whom the other side wants called in its place.
+#[derive(Clone)]
+pub struct Refer {
+    /// The URI to call (`sip:`, `sips:`, `tel:`), without headers.
+    pub target_uri: String,
+    /// An attended transfer to the far end of this call of ours: join the two instead of calling.
+    pub replaces: Option<CallHandle>,
+    /// The Replaces header to be sent with the new INVITE ([`Invitation::replaces`]), where it names no call of
+    /// ours.
+    pub replaces_value: Option<String>,
+    /// Who asks, by its own word.
+    pub referred_by: Option<String>,
+}
+
+impl fmt::Debug for Refer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Refer(replaces: {:?})", self.replaces)
+    }
+}
+
+/// A text by SIP (RFC 3428).
+#[derive(Clone)]
+pub struct IncomingMessage {
+    /// For taking or refusing it.
+    pub id: MessageId,
+    /// The call it came in, if it came in one.
+    pub call: Option<CallHandle>,
+    /// The URI of From.
+    pub from: String,
+    /// The Request-URI.
+    pub to: String,
+    /// The Content-Type; `text/plain` where none was written.
+    pub content_type: String,
+    /// The text.
+    pub body: Vec<u8>,
+    /// Who sent it.
+    pub remote: SocketAddr,
+    /// The trunk it came from.
+    pub trunk: Option<String>,
+    /// The agent whose phone sent it.
+    pub agent: Option<String>,
+}
+
+impl fmt::Debug for IncomingMessage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Message({} bytes, in a call: {})", self.body.len(), self.call.is_some())
+    }
 }
 
 impl fmt::Debug for IncomingInvite {

@@ -46,6 +46,8 @@ mod header;
 pub mod message;
 mod path;
 mod registrar;
+mod replaces;
+mod session;
 mod timers;
 mod token;
 mod transaction;
@@ -55,11 +57,11 @@ pub mod auth;
 pub mod identity;
 pub mod sdp;
 
-pub use config::{AgentAccount, EndpointConfig, LocalAddress, TimerConfig, Transport};
+pub use config::{AgentAccount, EndpointConfig, LocalAddress, Reliability, TimerConfig, Transport};
 pub use endpoint::Endpoint;
 pub use error::CommandError;
 pub use event::{
-    BindingView, CallHandle, Cause, ConnectionId, Counts, Event, IncomingInvite, Input, Invitation, Path,
-    Target, Transmit,
+    BindingView, CallHandle, Cause, ConnectionId, Counts, Event, IncomingInvite, IncomingMessage, Input,
+    Invitation, MessageId, Path, Refer, Target, Transmit,
 };
 pub use trunk::{GatewayConfig, GatewayState, TrunkConfig};

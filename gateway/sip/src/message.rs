@@ -36,6 +36,16 @@ pub enum Method {
     Info,
     /// RFC 3311
     Update,
+    /// RFC 3262
+    Prack,
+    /// RFC 3515
+    Refer,
+    /// RFC 6665
+    Notify,
+    /// RFC 6665
+    Subscribe,
+    /// RFC 3428
+    Message,
     /// A method of a published RFC that this endpoint does not serve: answered with 405.
     Unserved(String),
     /// A token nobody has registered: answered with 501.
@@ -62,6 +72,11 @@ impl Method {
             Some(rsip::Method::Register) => Self::Register,
             Some(rsip::Method::Info) => Self::Info,
             Some(rsip::Method::Update) => Self::Update,
+            Some(rsip::Method::PRack) => Self::Prack,
+            Some(rsip::Method::Refer) => Self::Refer,
+            Some(rsip::Method::Notify) => Self::Notify,
+            Some(rsip::Method::Subscribe) => Self::Subscribe,
+            Some(rsip::Method::Message) => Self::Message,
             Some(_) => Self::Unserved(token.to_owned()),
             None => Self::Unknown(token.to_owned()),
         }
@@ -78,6 +93,11 @@ impl Method {
             Self::Register => "REGISTER",
             Self::Info => "INFO",
             Self::Update => "UPDATE",
+            Self::Prack => "PRACK",
+            Self::Refer => "REFER",
+            Self::Notify => "NOTIFY",
+            Self::Subscribe => "SUBSCRIBE",
+            Self::Message => "MESSAGE",
             Self::Unserved(token) | Self::Unknown(token) => token,
         }
     }
@@ -256,7 +276,6 @@ impl Message {
     }
 
     /// Puts one field of that name in the place of all it has; the order of the others is kept.
-    #[allow(dead_code, reason = "session timers and privacy rewrite fields")]
     pub(crate) fn set(&mut self, name: impl AsRef<str>, value: impl AsRef<str>) {
         self.head.set(name.as_ref(), value.as_ref());
     }
@@ -432,16 +451,21 @@ fn push_number(out: &mut Vec<u8>, number: usize) {
 }
 
 /// The reason phrase; rsip's own names are Rust identifiers, so they are taken apart at the capitals.
-fn reason_phrase(status: u16) -> Cow<'static, str> {
+pub(crate) fn reason_phrase(status: u16) -> Cow<'static, str> {
     match status {
         100 => "Trying".into(),
         180 => "Ringing".into(),
         183 => "Session Progress".into(),
         200 => "OK".into(),
+        202 => "Accepted".into(),
         400 => "Bad Request".into(),
         415 => "Unsupported Media Type".into(),
         416 => "Unsupported URI Scheme".into(),
+        421 => "Extension Required".into(),
+        422 => "Session Interval Too Small".into(),
+        469 => "Bad Info Package".into(),
         481 => "Call/Transaction Does Not Exist".into(),
+        489 => "Bad Event".into(),
         501 => "Not Implemented".into(),
         503 => "Service Unavailable".into(),
         505 => "Version Not Supported".into(),

@@ -30,6 +30,18 @@ pub(crate) enum Timer {
     Refresh(CallHandle),
     /// An offer inside a call was not answered by the layer above.
     OfferLimit(CallHandle),
+    /// A session is to be refreshed, or over (RFC 4028).
+    Session(CallHandle),
+    /// A reliable 18x is to be repeated, or was never confirmed (RFC 3262).
+    Reliable(CallHandle),
+    /// Their REFER is undecided, or its subscription is over.
+    Referral(CallHandle),
+    /// Our REFER brought no last word.
+    Watched(CallHandle),
+    /// A MESSAGE was neither taken nor refused.
+    Text(u64),
+    /// Our offer met another one and is tried again (RFC 3261 §14.1).
+    OfferRetry(CallHandle),
     /// The connection of a confirmed call is gone and no new one came.
     Orphan(CallHandle),
     /// The registration of that agent ends.

@@ -97,15 +97,23 @@ pub(crate) enum Purpose {
     Invite(CallHandle),
     /// Our re-INVITE.
     Reinvite(CallHandle),
+    /// Our offer by UPDATE.
+    Update(CallHandle),
+    /// Our refresh of the session, by UPDATE or re-INVITE.
+    Refresh(CallHandle),
     /// The end of that call.
     Bye(CallHandle),
+    /// Our REFER.
+    Refer(CallHandle),
+    /// How their REFER goes.
+    Notify(CallHandle),
     /// An INVITE given up for another gateway: cancelled, or acknowledged and ended, if it is answered yet.
     Abandoned,
     /// A probe of that gateway.
     Probe(u64),
     /// A registration of ours.
     Register(u64),
-    /// CANCEL, or the BYE of a fork nobody wants: no one waits for the answer.
+    /// CANCEL, PRACK, or the BYE of a fork nobody wants: no one waits for the answer.
     Nobody,
 }
 
@@ -113,7 +121,13 @@ impl Purpose {
     /// The call it concerns.
     pub(crate) fn call(self) -> Option<CallHandle> {
         match self {
-            Self::Invite(call) | Self::Reinvite(call) | Self::Bye(call) => Some(call),
+            Self::Invite(call)
+            | Self::Reinvite(call)
+            | Self::Update(call)
+            | Self::Refresh(call)
+            | Self::Bye(call)
+            | Self::Refer(call)
+            | Self::Notify(call) => Some(call),
             Self::Abandoned | Self::Probe(_) | Self::Register(_) | Self::Nobody => None,
         }
     }

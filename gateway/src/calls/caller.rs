@@ -130,6 +130,8 @@ mod tests {
             session_id: None,
             user_agent: None,
             sdp: None,
+            agent: None,
+            replaces: None,
         }
     }
 

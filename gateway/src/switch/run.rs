@@ -248,8 +248,14 @@ impl Run {
             Event::Info { call, content_type, body } => {
                 self.pass(call, LegEvent::Info { content_type, body })
             }
-            // We make no offers of our own yet.
-            Event::OfferAccepted { .. } | Event::OfferRefused { .. } => {}
+            // We make no offers, no reliable ringing and no REFER of our own yet.
+            Event::OfferAccepted { .. }
+            | Event::OfferRefused { .. }
+            | Event::RingingAcknowledged { .. }
+            | Event::ReferProgress { .. }
+            | Event::ReferRefused { .. } => {}
+            Event::Referred { call, .. } => self.endpoint.refuse_refer(Instant::now(), call, 603),
+            Event::Message(message) => self.endpoint.refuse_message(Instant::now(), message.id, 488),
             Event::Registered { user, new, .. } => {
                 if new {
                     tracing::info!(agent = %user, "An agent's phone registered.");

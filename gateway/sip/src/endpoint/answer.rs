@@ -6,12 +6,15 @@
 
 use super::Endpoint;
 use crate::{
+    config::Reliability,
+    fields,
     message::{Message, Method},
     path::{Source, response_path},
 };
 
 /// The methods served.
-pub(super) const ALLOW: &str = "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER";
+pub(super) const ALLOW: &str =
+    "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, REGISTER";
 /// The bodies read.
 pub(super) const ACCEPT: &str = "application/sdp, multipart/mixed";
 
@@ -61,9 +64,33 @@ impl Endpoint {
         }
         response.push("Server", self.config.user_agent.clone());
         response.push("Allow", ALLOW);
-        // No extension is offered: an empty field says so (RFC 3261 §20.37).
-        response.push("Supported", "");
+        response.push("Supported", self.supported());
         response
+    }
+
+    /// The option tags we understand.
+    pub(super) fn supported(&self) -> &'static str {
+        match (self.config.reliability != Reliability::Off, self.config.session_expires.is_some()) {
+            (true, true) => "100rel, timer, replaces, norefersub",
+            (true, false) => "100rel, replaces, norefersub",
+            (false, true) => "timer, replaces, norefersub",
+            (false, false) => "replaces, norefersub",
+        }
+    }
+
+    /// The option tags required of us that we do not understand.
+    pub(super) fn unsupported(&self, request: &Message) -> Option<String> {
+        let ours = |tag: &str| self.supported().split(", ").any(|known| known.eq_ignore_ascii_case(tag));
+        let tags: Vec<&str> =
+            request.list("Require").filter(|tag| fields::is_token(tag) && !ours(tag)).collect();
+        (!tags.is_empty()).then(|| tags.join(", "))
+    }
+
+    /// What stands in every request that carries an offer or refreshes a session.
+    pub(super) fn push_abilities(&self, request: &mut Message) {
+        request.push("Allow", ALLOW);
+        request.push("Supported", self.supported());
+        request.push("Accept", ACCEPT);
     }
 
     fn derived_tag(&self, request: &Message) -> String {
@@ -112,4 +139,9 @@ impl Endpoint {
             .unwrap_or_else(|| source.local.to_string());
         format!("<sip:{host}{}>", source.transport.uri_parameter())
     }
+}
+
+/// Whether a message names an option tag as supported or required.
+pub(super) fn has_option(message: &Message, tag: &str) -> bool {
+    ["Supported", "Require"].iter().any(|name| message.list(name).any(|have| have.eq_ignore_ascii_case(tag)))
 }

@@ -211,10 +211,12 @@ impl Endpoint {
     }
 
     fn set_calling(&mut self, call: CallHandle, id: u64) {
-        if let Some(Phase::Calling { client, provisional, cancel_sent, .. }) =
+        if let Some(Phase::Calling { client, provisional, cancel_sent, early, .. }) =
             self.calls.get_mut(&call).map(|state| &mut state.phase)
         {
             (*client, *provisional, *cancel_sent) = (id, false, false);
+            // Whoever rang at another gateway rings no more.
+            early.clear();
         }
     }
 
@@ -279,11 +281,6 @@ impl Endpoint {
             Purpose::Invite(call) => {
                 self.set_calling(call, new);
                 self.limit_attempt(now, call);
-            }
-            Purpose::Reinvite(call) => {
-                if let Some(state) = self.calls.get_mut(&call) {
-                    state.our_offer = Some(new);
-                }
             }
             _ => {}
         }

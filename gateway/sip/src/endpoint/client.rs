@@ -126,7 +126,8 @@ impl Endpoint {
                     }
                     Purpose::Abandoned => self.on_abandoned(now, id, response),
                     Purpose::Reinvite(call) => self.on_reinvite_answer(now, id, call, response),
-                    Purpose::Bye(_) | Purpose::Probe(_) | Purpose::Register(_) | Purpose::Nobody => {}
+                    Purpose::Refresh(call) => self.on_refresh_answer(now, id, call, response),
+                    _ => {}
                 }
             }
             ClientState::Accepted => self.on_more_success(now, id, response),
@@ -226,13 +227,26 @@ impl Endpoint {
             return;
         }
         match purpose {
+            Purpose::Invite(call) if self.retry_with_longer_session(now, call, status, response) => {}
             Purpose::Invite(call) if self.next_attempt(now, call, status, response) => {}
             Purpose::Probe(gateway) => self.judge_gateway(now, gateway, response, true),
             Purpose::Register(registration) => self.on_register_outcome(now, registration, status, response),
             Purpose::Invite(call) => self.on_agent_failure(call, status, response),
-            Purpose::Reinvite(call) => self.on_reinvite_failure(now, call, status),
+            Purpose::Update(call) if (200..300).contains(&status) => {
+                self.on_update_answer(now, call, response)
+            }
+            Purpose::Reinvite(call) | Purpose::Update(call) => self.on_offer_failure(now, call, status),
+            Purpose::Refresh(call) => match response.filter(|_| (200..300).contains(&status)) {
+                Some(response) => {
+                    self.on_refreshed(now, call, response);
+                    self.try_wanted(now, call);
+                }
+                None => self.on_refresh_failure(now, call, status, response),
+            },
             // 2xx, 481 or silence: the call is over either way.
             Purpose::Bye(call) => self.forget(call),
+            Purpose::Refer(call) => self.on_refer_outcome(now, call, status, response),
+            Purpose::Notify(call) => self.on_notify_failure(call, status),
             Purpose::Abandoned | Purpose::Nobody => {}
         }
     }

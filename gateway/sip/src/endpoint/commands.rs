@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Endpoint, answer};
 use crate::{
-    dialog::Phase,
+    dialog::{Negotiation, Phase},
     error::CommandError,
     event::{CallHandle, Cause, Invitation},
     timers::Timer,
@@ -14,10 +14,14 @@ use crate::{
 pub(super) const REFRESH: std::time::Duration = std::time::Duration::from_secs(60);
 
 impl Endpoint {
-    /// Tells the caller that it rings (180), or with `sdp` that early media comes (183). Repeated by us every
-    /// minute until the answer.
-    pub fn ring(&mut self, now: Instant, call: CallHandle, sdp: Option<&str>) {
-        let status = if sdp.is_some() { 183 } else { 180 };
+    /// Tells the caller how it goes: 180 it rings, 183 with `sdp` early media comes, 181, 182 (101 to 199; anything
+    /// else becomes 180). Sent reliably where the caller requires it, or supports it and `sdp` is given: then
+    /// [`crate::Event::RingingAcknowledged`] follows. Repeated by us every minute until the answer.
+    ///
+    /// `sdp` is the answer to the INVITE's offer, or an offer if it had none (then only reliably, and the event
+    /// brings the answer). It must be the one given to [`Endpoint::answer`] later.
+    pub fn ring(&mut self, now: Instant, call: CallHandle, status: u16, sdp: Option<&str>) {
+        let status = if (101..200).contains(&status) { status } else { 180 };
         let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) else { return };
         let Phase::Incoming { server, ringing, refresh } = &mut state.phase else { return };
         *ringing = Some((status, sdp.map(str::to_owned)));
@@ -34,16 +38,28 @@ impl Endpoint {
     /// `NoSuchCall` when the caller was faster, `WrongState` when it is answered already.
     pub fn answer(&mut self, now: Instant, call: CallHandle, sdp: &str) -> Result<(), CommandError> {
         let state = self.calls.get_mut(&call).filter(|state| !state.over).ok_or(CommandError::NoSuchCall)?;
-        let Phase::Incoming { server, refresh, .. } = &mut state.phase else {
+        let held = state.reliable.as_ref().is_some_and(|reliable| reliable.held.is_some());
+        if held || !matches!(state.phase, Phase::Incoming { .. }) {
             return Err(CommandError::WrongState);
-        };
+        }
+        // RFC 3262 §3: while a reliable 18x with a description is not confirmed, the 2xx waits.
+        if !self.hold_answer(call, sdp) {
+            self.answer_now(now, call, sdp);
+        }
+        Ok(())
+    }
+
+    pub(super) fn answer_now(&mut self, now: Instant, call: CallHandle, sdp: &str) {
+        self.stop_repeating(call);
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        let Phase::Incoming { server, refresh, .. } = &mut state.phase else { return };
         let server = *server;
         let (refresh, limit) = (refresh.take(), state.limit.take());
         state.phase = Phase::Confirmed;
+        let sdp = Some(sdp).filter(|_| state.negotiation != Negotiation::Settled);
         self.timers.cancel(refresh);
         self.timers.cancel(limit);
         self.accept_invite(now, call, server, sdp, true);
-        Ok(())
     }
 
     /// Refuses a call that is not answered yet; `status` 300 to 699 (anything else becomes 480), `retry_after`
@@ -52,7 +68,7 @@ impl Endpoint {
         self.refuse_with(now, call, status, retry_after, None, Cause::Refused);
     }
 
-    fn refuse_with(
+    pub(super) fn refuse_with(
         &mut self,
         now: Instant,
         call: CallHandle,
@@ -94,12 +110,14 @@ impl Endpoint {
         match state.phase {
             Phase::Incoming { .. } => self.refuse_with(now, call, 480, None, reason, cause),
             Phase::Calling { .. } => {
+                state.reason = reason.map(Into::into);
                 self.end(call, cause);
                 self.try_cancel(now, call);
             }
             Phase::Confirmed if state.awaiting_ack.as_ref().is_some_and(|waiting| waiting.first) => {
                 // RFC 3261 §15: no BYE before the ACK of our 2xx, or its time is over.
                 state.phase = Phase::Leaving;
+                state.reason = reason.map(Into::into);
                 self.end(call, cause);
             }
             Phase::Confirmed => {
@@ -114,9 +132,10 @@ impl Endpoint {
     pub fn answer_offer(&mut self, now: Instant, call: CallHandle, sdp: &str) {
         let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.open_offer.take()) else { return };
         self.timers.cancel(Some(offer.limit));
+        self.outdo_version(call, sdp);
         let Some(transaction) = self.servers.get(&offer.server) else { return };
         if transaction.invite {
-            return self.accept_invite(now, call, offer.server, sdp, false);
+            return self.accept_invite(now, call, offer.server, Some(sdp), false);
         }
         let (Some(request), Some(state)) = (&transaction.request, self.calls.get(&call)) else { return };
         let mut response = self.response(request, 200, None);
@@ -124,7 +143,17 @@ impl Endpoint {
         response.push("Accept", answer::ACCEPT);
         response.push("Content-Type", "application/sdp");
         response.body = sdp.as_bytes().to_vec();
+        if matches!(state.phase, Phase::Confirmed) {
+            let verdict = self.session_verdict(request, Some(call));
+            for (name, value) in self.agree_session(now, call, verdict) {
+                response.push(name, value);
+            }
+        }
+        self.keep_description(call, sdp);
+        self.trim_description(call);
         self.respond(now, offer.server, &response);
+        self.try_wanted(now, call);
+        self.go_on_after_prack(now, call);
     }
 
     /// Refuses the offer of [`crate::Event::Offer`]; the call goes on as it was. Usually 488.
@@ -132,7 +161,8 @@ impl Endpoint {
         self.close_offer(now, call, if (300..700).contains(&status) { status } else { 488 });
     }
 
-    /// Sends an offer inside a call (re-INVITE). `OfferAccepted` or `OfferRefused` follows.
+    /// Sends an offer inside a call (re-INVITE). `OfferAccepted` or `OfferRefused` follows. An offer that meets
+    /// the other side's (491) is sent again by itself after the random delay of RFC 3261 §14.1, a few times.
     ///
     /// # Errors
     /// `NoSuchCall`; `WrongState` before the call is confirmed or while another offer is open.

@@ -3,14 +3,13 @@
 //! [RFC 3261 §12.2](https://www.rfc-editor.org/rfc/rfc3261#section-12.2), §14 (re-INVITE, glare), §15 (BYE),
 //! [RFC 3311](https://www.rfc-editor.org/rfc/rfc3311) (UPDATE), [RFC 6086](https://www.rfc-editor.org/rfc/rfc6086) (INFO).
 
-use std::{net::SocketAddr, time::Instant};
+use std::time::Instant;
 
 use super::{Endpoint, answer};
 use crate::{
     body,
-    dialog::{OpenOffer, Phase},
+    dialog::{Call, Flight, Negotiation, OpenOffer, Phase, Way},
     event::{CallHandle, Cause, Event, Path},
-    fields::SipUri,
     identity,
     message::{Message, Method},
     path::Source,
@@ -40,16 +39,22 @@ impl Endpoint {
         }
         let number = request.cseq().map(|cseq| cseq.number);
         let Some(state) = self.calls.get_mut(&call) else { return };
-        if state.dialog.remote_cseq > number {
+        let dialog = state.dialog_with(request.from_tag());
+        if dialog.remote_cseq > number {
             return self.reply(source, &request, 500, &[]);
         }
-        state.dialog.remote_cseq = number;
+        dialog.remote_cseq = number;
         let orphan = state.orphan.take();
         self.move_call(call, source.path);
         self.timers.cancel(orphan);
         match method {
             Method::Bye => self.on_bye(now, source, call, request),
             Method::Invite | Method::Update => self.on_offer(now, source, call, request, method),
+            Method::Prack => self.on_prack(now, source, call, request),
+            Method::Refer => self.on_refer(now, source, call, request),
+            Method::Notify => self.on_notify(now, source, call, request),
+            Method::Subscribe => self.on_subscribe(now, source, Some(call), request),
+            Method::Message => self.on_text(now, source, Some(call), request),
             _ => self.on_info(now, source, call, request),
         }
     }
@@ -91,28 +96,59 @@ impl Endpoint {
             return self.reply(source, &request, 415, &[("Accept", answer::ACCEPT.to_owned())]);
         };
         let invite = *method == Method::Invite;
-        match state.phase {
+        let tag = request.from_tag().to_owned();
+        match &state.phase {
             Phase::Confirmed => {}
-            // An early UPDATE, or an INVITE before the first one was answered (RFC 3261 §14.2).
-            Phase::Incoming { .. } | Phase::Calling { .. } => {
+            // A second INVITE before the first one was answered (RFC 3261 §14.2).
+            Phase::Incoming { .. } if invite => {
                 return self.reply_retry(source, &request, 500, GLARE_RETRY_AFTER_S);
+            }
+            // RFC 3311 §5.2: an offer in an early dialog needs the first one to be answered.
+            Phase::Incoming { .. } if sdp.is_some() && state.negotiation == Negotiation::Ours => {
+                return self.reply(source, &request, 491, &[]);
+            }
+            Phase::Incoming { .. } if sdp.is_some() && state.negotiation != Negotiation::Settled => {
+                return self.reply_retry(source, &request, 500, GLARE_RETRY_AFTER_S);
+            }
+            Phase::Incoming { .. } => {}
+            // Our own INVITE is under way, with our offer.
+            Phase::Calling { early, .. } => {
+                let settled = early
+                    .iter()
+                    .any(|early| early.settled && early.dialog.remote_tag.as_deref() == Some(&tag));
+                if invite || (sdp.is_some() && !settled) {
+                    return self.reply(source, &request, 491, &[]);
+                }
             }
             Phase::Leaving | Phase::Closing => return self.reply(source, &request, 481, &[]),
         }
-        if state.our_offer.is_some() && (invite || sdp.is_some()) {
+        if state.flight.is_some_and(Flight::is_offer) && (invite || sdp.is_some()) {
             return self.reply(source, &request, 491, &[]);
         }
         if state.open_offer.is_some() || (invite && state.awaiting_ack.is_some()) {
             return self.reply_retry(source, &request, 500, GLARE_RETRY_AFTER_S);
         }
-        state.dialog.refresh_target(&request);
+        if self.refuse_short_session(source, &request, Some(call)) {
+            return;
+        }
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        state.abilities.learn(&request);
+        state.dialog_with(&tag).refresh_target(&request);
         let contact = state.dialog.contact.clone();
         let Some(server) = self.begin_server(source, request, invite.then_some(call)) else { return };
         if invite {
             self.respond_status(now, server, 100, None, &[]);
         } else if sdp.is_none() {
-            // An UPDATE without an offer only refreshes the target.
-            return self.respond_status(now, server, 200, None, &[("Contact", contact)]);
+            // An UPDATE without an offer only refreshes the target and the session.
+            let mut fields = vec![("Contact", contact)];
+            let confirmed = |state: &Call| matches!(state.phase, Phase::Confirmed);
+            if let Some(request) = self.servers.get(&server).and_then(|server| server.request.as_ref())
+                && self.calls.get(&call).is_some_and(confirmed)
+            {
+                let verdict = self.session_verdict(request, Some(call));
+                fields.extend(self.agree_session(now, call, verdict));
+            }
+            return self.respond_status(now, server, 200, None, &fields);
         }
         let limit = self.timers.set(now + self.config.timers.give_up() / 2, Timer::OfferLimit(call));
         if let Some(state) = self.calls.get_mut(&call) {
@@ -136,12 +172,18 @@ impl Endpoint {
     pub(super) fn close_offer(&mut self, now: Instant, call: CallHandle, status: u16) {
         let Some(offer) = self.calls.get_mut(&call).and_then(|call| call.open_offer.take()) else { return };
         self.timers.cancel(Some(offer.limit));
-        self.respond_status(now, offer.server, status, None, &[]);
+        let wait = [("Retry-After", GLARE_RETRY_AFTER_S.to_string())];
+        self.respond_status(now, offer.server, status, None, if status == 500 { &wait } else { &[] });
+        self.try_wanted(now, call);
+        self.go_on_after_prack(now, call);
     }
 
     /// Sends BYE; the call stays until it is answered or given up.
     pub(super) fn send_bye(&mut self, now: Instant, call: CallHandle, reason: Option<&str>) {
         self.close_offer(now, call, 487);
+        self.refuse_refer(now, call, 487);
+        let kept = self.calls.get_mut(&call).and_then(|state| state.reason.take());
+        let reason = reason.or(kept.as_deref());
         let Some((mut request, path)) = self.dialog_request(now, call, Method::Bye) else {
             // Nowhere to send it: the other side's own timers must do.
             return self.forget(call);
@@ -152,6 +194,9 @@ impl Endpoint {
         let Some(state) = self.calls.get_mut(&call) else { return };
         state.phase = Phase::Closing;
         let (limit, orphan, waiting) = (state.limit.take(), state.orphan.take(), state.awaiting_ack.take());
+        for timer in state.take_timers() {
+            self.timers.cancel(timer);
+        }
         self.timers.cancel(limit);
         self.timers.cancel(orphan);
         if let Some(waiting) = waiting {
@@ -181,18 +226,21 @@ impl Endpoint {
 
     /// The way of the next request inside a call: by its route set or Contact, or the way the peer came.
     pub(super) fn dialog_path(&mut self, now: Instant, call: CallHandle) -> Option<Path> {
-        let dialog = &self.calls.get(&call)?.dialog;
-        let next: Option<SocketAddr> = SipUri::parse(dialog.next_hop()).and_then(|uri| uri.socket_address());
-        match dialog.path {
-            Path::Udp { local, .. } => match next.filter(|_| !dialog.follow_path) {
+        let way = self.calls.get(&call)?.dialog.way();
+        self.path_along(now, call, way)
+    }
+
+    pub(super) fn path_along(&mut self, now: Instant, call: CallHandle, way: Way) -> Option<Path> {
+        let Way { next, path, transport, follow_path, agent } = way;
+        match path {
+            Path::Udp { local, .. } => match next.filter(|_| !follow_path) {
                 Some(remote) => Some(Path::Udp { local, remote }),
                 // A host name: names are not resolved inside a call, the peer's own address serves.
-                None => Some(dialog.path),
+                None => Some(path),
             },
-            Path::Stream { connection } if self.connections.contains_key(&connection) => Some(dialog.path),
+            Path::Stream { connection } if self.connections.contains_key(&connection) => Some(path),
             Path::Stream { .. } => {
-                let transport = dialog.transport;
-                if let Some(user) = dialog.agent.clone() {
+                if let Some(user) = agent {
                     return self.registrar.newest(&user).map(|binding| binding.path);
                 }
                 if !transport.can_connect() {

@@ -5,14 +5,15 @@
 
 use std::time::Instant;
 
-use super::{Endpoint, answer, requests, streams::Tie};
+use super::{Endpoint, answer, streams::Tie};
 use crate::{
     body,
-    dialog::{AwaitingAck, Call, Dialog, DialogKey, Phase},
+    config::Reliability,
+    dialog::{Abilities, AwaitingAck, Call, Dialog, DialogKey, Negotiation, Phase},
     event::{CallHandle, Cause, Event, IncomingInvite, Path},
     fields::{NameAddress, SipUri},
     identity::{self, IdentityHeaders, RawIdentity},
-    message::Message,
+    message::{Message, Method},
     path::Source,
     timers::Timer,
     transaction::server_key,
@@ -26,12 +27,29 @@ impl Endpoint {
         let Ok(sdp) = body::session_description(&request) else {
             return self.reply(source, &request, 415, &[("Accept", answer::ACCEPT.to_owned())]);
         };
+        let mut agent = None;
+        if source.trunk.is_none() {
+            match self.authenticated_user(now, source, &request, &Method::Invite) {
+                Ok(user) => agent = Some(user),
+                Err(()) => return,
+            }
+        }
         let contact =
             request.list("Contact").next().and_then(NameAddress::parse).map(|contact| contact.uri.to_owned());
         let Some(remote_target) = contact.filter(|uri| SipUri::parse(uri).is_some()) else {
             // Without a Contact no request inside the call can be sent (RFC 3261 §8.1.1.8).
             self.refused(source, "malformed");
             return self.reply(source, &request, 400, &[]);
+        };
+        if self.config.reliability == Reliability::Demanded && !answer::has_option(&request, "100rel") {
+            return self.reply(source, &request, 421, &[("Require", "100rel".to_owned())]);
+        }
+        if self.refuse_short_session(source, &request, None) {
+            return;
+        }
+        let replaces = match self.replaced_call(&request) {
+            Ok(replaces) => replaces,
+            Err(status) => return self.reply(source, &request, status, &[]),
         };
         if let Some(rule) = self.overload(source) {
             self.refused(source, rule);
@@ -40,8 +58,10 @@ impl Endpoint {
         }
         let call = CallHandle(self.fresh_id());
         let local_tag = self.tokens.next();
-        let follow_path =
-            self.trunk_at(source.remote.ip()).is_some_and(|trunk| trunk.symmetric || trunk.manner.symmetric);
+        let follow_path = agent.is_some()
+            || self
+                .trunk_at(source.remote.ip())
+                .is_some_and(|trunk| trunk.symmetric || trunk.manner.symmetric);
         let key = DialogKey { call_id: request.call_id().to_owned(), local_tag: local_tag.clone() };
         let dialog = Dialog {
             remote_tag: Some(request.from_tag().to_owned()),
@@ -55,30 +75,22 @@ impl Endpoint {
             transport: source.transport,
             contact: self.contact_for(source),
             follow_path,
-            agent: None,
+            call_id_is_ours: false,
+            agent: agent.clone(),
             key: key.clone(),
         };
-        let invite = Box::new(read_invite(source, &request, sdp));
+        let mut abilities = Abilities::default();
+        abilities.learn(&request);
+        let negotiation = if sdp.is_some() { Negotiation::Theirs } else { Negotiation::Open };
+        let invite = Box::new(IncomingInvite { agent, replaces, ..read_invite(source, &request, sdp) });
         let Some(server) = self.begin_server(source, request, Some(call)) else { return };
         let limit = self.timers.set(now + self.config.timers.setup_limit, Timer::SetupLimit(call));
         self.tie(source.path, Tie::Call(call));
         self.dialogs.insert(key, call);
-        self.calls.insert(
-            call,
-            Call {
-                dialog,
-                phase: Phase::Incoming { server, ringing: None, refresh: None },
-                over: false,
-                awaiting_ack: None,
-                open_offer: None,
-                our_offer: None,
-                limit: Some(limit),
-                orphan: None,
-                peer: None,
-                gateway: None,
-                attempt: None,
-            },
-        );
+        let mut state = Call::new(dialog, Phase::Incoming { server, ringing: None, refresh: None }, limit);
+        state.abilities = abilities;
+        state.negotiation = negotiation;
+        self.calls.insert(call, state);
         self.respond_status(now, server, 100, None, &[]);
         self.emit(Event::Incoming { call, invite });
     }
@@ -136,6 +148,7 @@ impl Endpoint {
             return;
         };
         let leaving = matches!(state.phase, Phase::Leaving);
+        state.reliable = None;
         self.move_call(call, source.path);
         self.timers.cancel(Some(waiting.retransmit));
         self.timers.cancel(Some(waiting.give_up));
@@ -147,6 +160,7 @@ impl Endpoint {
         if waiting.first || sdp.is_some() {
             self.emit(Event::Confirmed { call, sdp });
         }
+        self.try_wanted(now, call);
     }
 
     /// Sends our 2xx to an INVITE and repeats it until the ACK (RFC 3261 §13.3.1.4), on streams too.
@@ -155,7 +169,7 @@ impl Endpoint {
         now: Instant,
         call: CallHandle,
         server: u64,
-        sdp: &str,
+        sdp: Option<&str>,
         first: bool,
     ) {
         let timers = self.config.timers;
@@ -165,10 +179,20 @@ impl Endpoint {
         let mut response = self.response(request, 200, Some(&state.dialog.key.local_tag));
         response.push("Contact", state.dialog.contact.clone());
         response.push("Accept", answer::ACCEPT);
-        response.push("Content-Type", "application/sdp");
-        response.body = sdp.as_bytes().to_vec();
+        if let Some(sdp) = sdp {
+            response.push("Content-Type", "application/sdp");
+            response.body = sdp.as_bytes().to_vec();
+        }
         let cseq = request.cseq().map_or(0, |cseq| cseq.number);
         let (path, source): (Path, _) = (transaction.path, transaction.source);
+        let verdict = self.session_verdict(request, Some(call));
+        for (name, value) in self.agree_session(now, call, verdict) {
+            response.push(name, value);
+        }
+        if let Some(sdp) = sdp {
+            self.keep_description(call, sdp);
+        }
+        self.trim_description(call);
         self.respond(now, server, &response);
         let waiting = AwaitingAck {
             bytes: response.to_bytes(),
@@ -214,12 +238,13 @@ impl Endpoint {
             DialogKey { call_id: request.call_id().to_owned(), local_tag: request.to_tag()?.to_owned() };
         let handle = *self.dialogs.get(&key)?;
         let call = self.calls.get(&handle)?;
+        // Before the answer any phone behind a fork may speak: a BYE may even overtake its 200.
         let fits = call.dialog.remote_tag.as_deref().is_none_or(|tag| tag == request.from_tag());
         fits.then_some(handle)
     }
 
-    /// A provisional answer above 100, with our Contact so that early requests find us.
-    pub(super) fn send_ringing(
+    /// A provisional answer above 100, sent once.
+    pub(super) fn send_plain_ringing(
         &mut self,
         now: Instant,
         call: CallHandle,
@@ -231,14 +256,28 @@ impl Endpoint {
         else {
             return;
         };
-        let Some(state) = self.calls.get(&call) else { return };
-        let mut response = self.response(request, status, Some(&state.dialog.key.local_tag));
-        response.push("Contact", state.dialog.contact.clone());
+        let response = self.ringing_response(request, call, status, sdp);
+        self.respond(now, server, &response);
+    }
+
+    /// A provisional answer above 100, with our Contact so that early requests find us.
+    pub(super) fn ringing_response(
+        &self,
+        request: &Message,
+        call: CallHandle,
+        status: u16,
+        sdp: Option<&str>,
+    ) -> Message {
+        let dialog = self.calls.get(&call).map(|state| &state.dialog);
+        let mut response = self.response(request, status, dialog.map(|dialog| dialog.key.local_tag.as_str()));
+        if let Some(dialog) = dialog {
+            response.push("Contact", dialog.contact.clone());
+        }
         if let Some(sdp) = sdp {
             response.push("Content-Type", "application/sdp");
             response.body = sdp.as_bytes().to_vec();
         }
-        self.respond(now, server, &response);
+        response
     }
 
     /// Answers an in-dialog request of this source with a status alone, without a transaction.
@@ -248,7 +287,7 @@ impl Endpoint {
 
     /// 420 where something is required that we do not have.
     pub(super) fn refuse_required(&mut self, source: &Source, request: &Message) -> bool {
-        match requests::required(request) {
+        match self.unsupported(request) {
             Some(tags) => {
                 self.reply(source, request, 420, &[("Unsupported", tags)]);
                 true
@@ -284,5 +323,7 @@ fn read_invite(source: &Source, request: &Message, sdp: Option<String>) -> Incom
         session_id: request.value("Session-ID").map(str::to_owned),
         user_agent: request.value("User-Agent").map(str::to_owned),
         sdp,
+        agent: None,
+        replaces: None,
     }
 }

@@ -1,22 +1,31 @@
 //! The endpoint: one value holding all SIP state, driven by input and time.
 //!
 //! Reading order: `requests` (who may ask what), `server` and `client` (transactions), `invite` (calls that
-//! come), `in_dialog` (requests inside calls), `outgoing` (calls to agents), `commands` (what the layer above
-//! asks for), `timeouts`, `streams`, `register`. `answer` builds responses.
+//! come), `prack` (ringing reliably), `in_dialog` (requests inside calls), `outgoing` and `early` (calls of ours
+//! until they are answered), `offer` and `session_timer` (what we ask inside calls), `refer`, `replaces`, `text`,
+//! `commands` (what the layer above asks for), `timeouts`, `streams`, `register`. `answer` builds responses.
 
 mod answer;
 mod attempt;
 mod client;
 mod commands;
+mod early;
 mod in_dialog;
 mod invite;
 mod keep_alive;
+mod offer;
 mod outgoing;
+mod prack;
+mod refer;
 mod register;
+mod replaces;
 mod requests;
+mod retry;
 mod route;
 mod server;
+mod session_timer;
 mod streams;
+mod text;
 mod timeouts;
 mod trunk_register;
 mod trunks;
@@ -63,6 +72,8 @@ pub struct Endpoint {
     flows: HashMap<(Transport, SocketAddr), ConnectionId>,
     /// How many calls of ours go to an address: it may speak inside them, whatever network it is in.
     called: HashMap<IpAddr, usize>,
+    /// MESSAGEs that wait for the layer above.
+    texts: HashMap<u64, TimerKey>,
     registrar: Registrar,
     gateways: Gateways,
     gateway_addresses: HashMap<IpAddr, String>,
@@ -100,6 +111,7 @@ impl Endpoint {
             connections: HashMap::new(),
             flows: HashMap::new(),
             called: HashMap::new(),
+            texts: HashMap::new(),
             registrar,
             gateways: Gateways::new(),
             gateway_addresses: HashMap::new(),
@@ -227,14 +239,14 @@ impl Endpoint {
 
     /// Forgets a call and every timer of it.
     fn forget(&mut self, handle: CallHandle) {
-        let Some(call) = self.calls.remove(&handle) else { return };
+        let Some(mut call) = self.calls.remove(&handle) else { return };
         self.dialogs.remove(&call.dialog.key);
         self.untie(call.dialog.path, Tie::Call(handle));
         if let Some(peer) = call.peer {
             self.count_called(peer, false);
         }
         let attempt = call.attempt.as_ref().and_then(|attempt| attempt.limit);
-        for timer in [call.limit, call.orphan, attempt] {
+        for timer in call.take_timers().into_iter().chain([call.limit, call.orphan, attempt]) {
             self.timers.cancel(timer);
         }
         if let Some(offer) = &call.open_offer {

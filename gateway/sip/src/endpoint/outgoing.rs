@@ -1,4 +1,4 @@
-//! Calls of ours (where to: `route.rs`), and our own re-INVITEs: what the answers do to the call.
+//! Calls of ours (where to: `route.rs`): what the answers do to the call.
 //!
 //! CANCEL goes out only after a 1xx; a 2xx that comes after it is acknowledged and ended; a 2xx of another fork
 //! as well. [RFC 3261 §9.1](https://www.rfc-editor.org/rfc/rfc3261#section-9.1), §13.2.2.
@@ -11,7 +11,7 @@ use crate::{
     config::Transport,
     dialog::{Attempt, Call, Dialog, DialogKey, Phase},
     error::CommandError,
-    event::{CallHandle, Cause, Event, Invitation, Path},
+    event::{CallHandle, Event, Invitation, Path},
     fields::{self, NameAddress, SipUri},
     identity,
     message::{Message, Method},
@@ -61,10 +61,11 @@ impl Endpoint {
             contact: format!("<sip:{contact}{host}{}>", transport.uri_parameter()),
             // A phone's flow is the only way to it; who is called at an address says where it listens.
             follow_path: agent.is_some() || through.as_ref().is_some_and(|through| through.symmetric),
+            call_id_is_ours: true,
             agent,
         };
         let mut request = dialog.request(Method::Invite, 1, via, &self.config.user_agent);
-        push_offer(&mut request, &dialog.contact, invitation.sdp);
+        self.push_offer(&mut request, &dialog.contact, invitation.sdp, None, None);
         match &through {
             Some(through) => {
                 for (name, value) in &through.caller.fields {
@@ -93,24 +94,17 @@ impl Endpoint {
             self.count_called(peer, true);
         }
         self.dialogs.insert(dialog.key.clone(), call);
-        let phase =
-            Phase::Calling { client: 0, provisional: false, cancel_wanted: false, cancel_sent: false };
-        self.calls.insert(
-            call,
-            Call {
-                dialog,
-                phase,
-                over: false,
-                awaiting_ack: None,
-                open_offer: None,
-                our_offer: None,
-                limit: Some(limit),
-                orphan: None,
-                peer,
-                gateway,
-                attempt,
-            },
-        );
+        let phase = Phase::Calling {
+            client: 0,
+            provisional: false,
+            cancel_wanted: false,
+            cancel_sent: false,
+            early: Vec::new(),
+        };
+        let mut state = Call::new(dialog, phase, limit);
+        state.peer = peer;
+        (state.gateway, state.attempt) = (gateway, attempt);
+        self.calls.insert(call, state);
         let path = self.attempt_path(now, call, path);
         if !self.try_along(now, call, path) {
             self.forget(call);
@@ -126,16 +120,14 @@ impl Endpoint {
         if *cancel_wanted {
             return self.try_cancel(now, call);
         }
-        let status = response.status().unwrap_or_default();
-        if status > 100 && !state.over {
-            let sdp = body::session_description(response).ok().flatten();
-            self.emit(Event::Ringing { call, status, sdp });
+        if response.status() > Some(100) {
+            self.on_early(now, call, response);
         }
     }
 
     /// Sends CANCEL if a 1xx was heard; otherwise the first 1xx will call this again.
     pub(super) fn try_cancel(&mut self, now: Instant, call: CallHandle) {
-        let Some(Phase::Calling { client, provisional, cancel_wanted, cancel_sent }) =
+        let Some(Phase::Calling { client, provisional, cancel_wanted, cancel_sent, .. }) =
             self.calls.get_mut(&call).map(|call| &mut call.phase)
         else {
             return;
@@ -151,12 +143,16 @@ impl Endpoint {
         // RFC 3261 §9.1: if CANCEL brings no final answer in 64*T1, the INVITE is forgotten.
         self.timers.cancel(transaction.end.take());
         transaction.end = Some(self.timers.set(now + give_up, Timer::ClientGiveUp(client)));
-        let (path, cancel) = (transaction.path, cancel_of(&transaction.request));
+        let (path, mut cancel) = (transaction.path, cancel_of(&transaction.request));
+        if let Some(reason) = self.calls.get(&call).and_then(|state| state.reason.as_deref()) {
+            cancel.push("Reason", reason);
+        }
         self.begin_client(now, cancel, path, Purpose::Nobody);
     }
 
     /// The first 2xx of a call to an agent.
     pub(super) fn on_agent_answer(&mut self, now: Instant, id: u64, call: CallHandle, response: &Message) {
+        self.choose_fork(call, response.to_tag().unwrap_or_default());
         let Some(state) = self.calls.get_mut(&call) else { return self.on_more_success(now, id, response) };
         let Phase::Calling { cancel_wanted, .. } = state.phase else { return };
         state.dialog.remote_tag = Some(response.to_tag().unwrap_or_default().to_owned());
@@ -164,9 +160,16 @@ impl Endpoint {
         state.dialog.routes = routes_of_response(response);
         state.dialog.refresh_target(response);
         state.phase = Phase::Confirmed;
+        state.abilities.learn(response);
         let limit = state.limit.take();
         let over = state.over;
         self.timers.cancel(limit);
+        self.take_session(now, call, response);
+        let sent = self.clients.get(&id).map(|transaction| &transaction.request.body);
+        if let Some(sdp) = sent.and_then(|body| String::from_utf8(body.clone()).ok()) {
+            self.keep_description(call, &sdp);
+        }
+        self.trim_description(call);
         self.acknowledge(now, call, id);
         if cancel_wanted || over {
             // It was answered while our CANCEL was on its way.
@@ -202,7 +205,7 @@ impl Endpoint {
     }
 
     /// Sends the ACK of a 2xx and keeps it for repeats.
-    fn acknowledge(&mut self, now: Instant, call: CallHandle, id: u64) {
+    pub(super) fn acknowledge(&mut self, now: Instant, call: CallHandle, id: u64) {
         let Some(number) =
             self.clients.get(&id).and_then(|transaction| Some(transaction.request.cseq()?.number))
         else {
@@ -235,54 +238,6 @@ impl Endpoint {
         self.finish(call, Event::Failed { call, status, q850: identity::q850_cause(&reasons) });
         self.forget(call);
     }
-
-    pub(super) fn start_offer(
-        &mut self,
-        now: Instant,
-        call: CallHandle,
-        sdp: &str,
-    ) -> Result<(), CommandError> {
-        let state = self.calls.get(&call).filter(|state| !state.over).ok_or(CommandError::NoSuchCall)?;
-        let free = state.open_offer.is_none() && state.our_offer.is_none() && state.awaiting_ack.is_none();
-        if !free || !matches!(state.phase, Phase::Confirmed) {
-            return Err(CommandError::WrongState);
-        }
-        let contact = state.dialog.contact.clone();
-        let (mut request, path) =
-            self.dialog_request(now, call, Method::Invite).ok_or(CommandError::NoLocalAddress)?;
-        push_offer(&mut request, &contact, sdp);
-        let client = self.begin_client(now, request, path, Purpose::Reinvite(call));
-        if let Some(state) = self.calls.get_mut(&call) {
-            state.our_offer = client;
-        }
-        Ok(())
-    }
-
-    pub(super) fn on_reinvite_answer(&mut self, now: Instant, id: u64, call: CallHandle, response: &Message) {
-        let Some(state) = self.calls.get_mut(&call) else { return self.on_more_success(now, id, response) };
-        state.our_offer = None;
-        state.dialog.refresh_target(response);
-        let over = state.over;
-        self.acknowledge(now, call, id);
-        if !over {
-            let sdp = body::session_description(response).ok().flatten();
-            self.emit(Event::OfferAccepted { call, sdp });
-        }
-    }
-
-    pub(super) fn on_reinvite_failure(&mut self, now: Instant, call: CallHandle, status: u16) {
-        let Some(state) = self.calls.get_mut(&call) else { return };
-        state.our_offer = None;
-        if state.over {
-            return;
-        }
-        // RFC 3261 §12.2.1.2: the other side does not know the call any more.
-        if matches!(status, 408 | 481) {
-            self.end(call, Cause::Lost);
-            return self.send_bye(now, call, None);
-        }
-        self.emit(Event::OfferRefused { call, status });
-    }
 }
 
 /// From, without its tag. Who asks for privacy is `anonymous` (RFC 3323 §4.1.1.3).
@@ -293,15 +248,6 @@ fn caller_address(invitation: &Invitation<'_>, realm: &str) -> String {
     let display =
         invitation.caller_display.map(|name| format!("{} ", fields::quote(name))).unwrap_or_default();
     format!("{display}<sip:{}@{realm}>", fields::escape_user(invitation.caller_user))
-}
-
-fn push_offer(request: &mut Message, contact: &str, sdp: &str) {
-    request.push("Contact", contact);
-    request.push("Allow", super::answer::ALLOW);
-    request.push("Supported", "");
-    request.push("Accept", super::answer::ACCEPT);
-    request.push("Content-Type", "application/sdp");
-    request.body = sdp.as_bytes().to_vec();
 }
 
 /// RFC 3261 §9.1: the same Request-URI, Via, To, From, Call-ID, Route and CSeq number.
@@ -317,7 +263,7 @@ pub(super) fn cancel_of(invite: &Message) -> Message {
 }
 
 /// RFC 3261 §12.1.2: for the caller the route set is the Record-Route in reverse.
-fn routes_of_response(response: &Message) -> Vec<String> {
+pub(super) fn routes_of_response(response: &Message) -> Vec<String> {
     let mut routes: Vec<String> = response.list("Record-Route").map(str::to_owned).collect();
     routes.reverse();
     routes
@@ -345,6 +291,7 @@ fn fork_dialog(request: &Message, response: &Message, path: Path, tag: String) -
         transport: Transport::Udp,
         contact: String::new(),
         follow_path: true,
+        call_id_is_ours: true,
         agent: None,
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     auth::{self, Algorithm, Credentials, Freshness},
     event::Event,
     fields::{self, NameAddress, SipUri},
-    message::Message,
+    message::{Message, Method},
     path::Source,
     registrar::Binding,
     timers::Timer,
@@ -35,7 +35,7 @@ struct Wish {
 
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, source: &Source, request: Message) {
-        let user = match self.authenticated_user(now, source, &request) {
+        let user = match self.authenticated_user(now, source, &request, &Method::Register) {
             Ok(user) => user,
             Err(()) => return,
         };
@@ -58,7 +58,13 @@ impl Endpoint {
     }
 
     /// The account whose secret this request proves; otherwise it has been answered.
-    fn authenticated_user(&mut self, now: Instant, source: &Source, request: &Message) -> Result<String, ()> {
+    pub(super) fn authenticated_user(
+        &mut self,
+        now: Instant,
+        source: &Source,
+        request: &Message,
+        method: &Method,
+    ) -> Result<String, ()> {
         let now_ms = self.clock_ms(now);
         let ours = request.values("Authorization").find(|value| {
             // Credentials for other realms may stand beside ours.
@@ -79,17 +85,20 @@ impl Endpoint {
             }
             Freshness::Fresh => {}
         }
+        // Who registers is named in To (RFC 3261 §10.2), who calls or writes in From.
+        let named = if *method == Method::Register { request.to() } else { request.from() };
         let record_user =
-            request.to().and_then(|to| SipUri::parse(to.uri)).and_then(|uri| uri.user).unwrap_or_default();
+            named.and_then(|named| SipUri::parse(named.uri)).and_then(|uri| uri.user).unwrap_or_default();
         let account = self.config.agents.iter().find(|account| account.user == credentials.username);
         let proved = account.is_some_and(|account| {
             account.user == record_user
                 && self.config.digest.contains(&credentials.algorithm)
                 && credentials.uri == request.request_uri()
-                && auth::verify(&credentials, "REGISTER", &account.secret).is_ok()
+                && auth::verify(&credentials, method.as_str(), &account.secret).is_ok()
         });
         if !proved {
-            self.refused(source, "register-bad-credentials");
+            let register = *method == Method::Register;
+            self.refused(source, if register { "register-bad-credentials" } else { "agent-bad-credentials" });
             self.reply(source, request, 403, &[]);
             return Err(());
         }

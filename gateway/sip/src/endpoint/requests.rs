@@ -13,7 +13,7 @@ use crate::{
     fields,
     message::{DEFECT_VERSION, Message, Method, ParseError},
     path::{Source, complete_via},
-    transaction::server_key,
+    transaction::{client_key, server_key},
 };
 
 impl Endpoint {
@@ -82,6 +82,8 @@ impl Endpoint {
         let allowed = match method {
             Method::Register => source.agent,
             Method::Options => true,
+            Method::Invite => source.trunk.is_some() || (source.agent && self.config.agent_calls),
+            Method::Message | Method::Subscribe | Method::Notify => source.trunk.is_some() || source.agent,
             _ => source.trunk.is_some(),
         };
         if !allowed {
@@ -95,6 +97,9 @@ impl Endpoint {
         if request.value("Max-Forwards").is_some_and(|hops| hops.trim().parse::<u32>() == Ok(0)) {
             return self.reply(source, &request, 483, &[]);
         }
+        if self.was_ours(&request, method) {
+            return self.reply(source, &request, 482, &[]);
+        }
         match method {
             Method::Unserved(_) => return self.reply(source, &request, 405, &[]),
             Method::Unknown(_) => return self.reply(source, &request, 501, &[]),
@@ -103,7 +108,7 @@ impl Endpoint {
         if !is_served_scheme(request.request_uri()) {
             return self.reply(source, &request, 416, &[]);
         }
-        if let Some(unsupported) = required(&request) {
+        if let Some(unsupported) = self.unsupported(&request) {
             return self.reply(source, &request, 420, &[("Unsupported", unsupported)]);
         }
         match method {
@@ -117,9 +122,25 @@ impl Endpoint {
                 ];
                 self.reply(source, &request, 200, &fields);
             }
-            // BYE, INFO and UPDATE make sense inside a call only.
+            Method::Message => self.on_text(now, source, None, request),
+            Method::Subscribe => self.on_subscribe(now, source, None, request),
+            Method::Notify if super::refer::package(&request) != "refer" => {
+                self.reply(source, &request, 489, &[("Allow-Events", "refer".to_owned())]);
+            }
+            // We hand on calls, not registrations or nothing at all.
+            Method::Refer => self.reply(source, &request, 403, &[]),
+            // BYE, INFO, PRACK and UPDATE make sense inside a call only.
             _ => self.reply(source, &request, 481, &[]),
         }
+    }
+
+    /// RFC 3261 §16.3 step 4, for a user agent: a request of ours that was sent back to us on its way.
+    fn was_ours(&self, request: &Message, method: &Method) -> bool {
+        let branch = |via| fields::Via::parse(via).map(|via| via.branch());
+        request
+            .list("Via")
+            .filter_map(branch)
+            .any(|branch| self.client_keys.contains_key(&client_key(branch, method.as_str())))
     }
 }
 
@@ -173,10 +194,4 @@ fn is_served_scheme(uri: &str) -> bool {
 fn is_sip(uri: &str) -> bool {
     uri.split_once(':')
         .is_some_and(|(scheme, _)| ["sip", "sips"].iter().any(|known| known.eq_ignore_ascii_case(scheme)))
-}
-
-/// The option tags required of us; we have none to offer.
-pub(super) fn required(request: &Message) -> Option<String> {
-    let tags: Vec<&str> = request.list("Require").filter(|tag| fields::is_token(tag)).collect();
-    (!tags.is_empty()).then(|| tags.join(", "))
 }

@@ -22,6 +22,12 @@ impl Endpoint {
             Timer::SetupLimit(call) => self.on_setup_limit(now, call),
             Timer::Refresh(call) => self.on_refresh(now, call),
             Timer::OfferLimit(call) => self.close_offer(now, call, 500),
+            Timer::Session(call) => self.on_session_timer(now, call),
+            Timer::Reliable(call) => self.on_reliable_timer(now, call),
+            Timer::Referral(call) => self.on_referral_timer(now, call),
+            Timer::Watched(call) => self.on_watched_timer(call),
+            Timer::Text(server) => self.on_text_timer(now, server),
+            Timer::OfferRetry(call) => self.on_offer_retry(now, call),
             Timer::Orphan(call) => {
                 self.end(call, Cause::ConnectionLost);
                 self.send_bye(now, call, None);

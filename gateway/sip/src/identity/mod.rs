@@ -24,6 +24,7 @@ pub use diverting::{DivertReason, DivertSource, Diverting, diversions, first_div
 pub use history::{HistoryEntry, TargetKind, read_history};
 pub use name_address::{Parameter, UriIdentity};
 pub use reason::{Reason, q850_cause, read_reasons};
+pub(crate) use text::percent_decoded;
 pub use uri::{Scheme, Uri};
 
 /// Longest header value that is read, in bytes; a longer one is left out.

@@ -75,7 +75,7 @@ pub(super) fn unquoted(text: &str) -> String {
 }
 
 /// Undoes `%23` and its like; an incomplete escape stays as written, bad UTF-8 becomes U+FFFD.
-pub(super) fn percent_decoded(text: &str) -> String {
+pub(crate) fn percent_decoded(text: &str) -> String {
     if !text.contains('%') {
         return text.to_owned();
     }

@@ -10,7 +10,7 @@ fn a_repeated_invite_is_one_call_in_every_state() {
     let call = rig.incoming();
     rig.udp(CARRIER, &invite);
     assert_eq!(rig.said(), ["100", "100"]);
-    rig.endpoint.ring(rig.now, call, None);
+    rig.endpoint.ring(rig.now, call, 180, None);
     rig.udp(CARRIER, &invite);
     assert_eq!(rig.said(), ["180", "180"]);
     rig.endpoint.answer(rig.now, call, SDP).unwrap();

@@ -11,7 +11,7 @@ fn cancel_before_the_answer_is_200_and_487_with_one_tag() {
     let mut rig = Rig::new();
     rig.udp(CARRIER, &Ask { body: SDP, ..Ask::default() }.text());
     let call = rig.incoming();
-    rig.endpoint.ring(rig.now, call, None);
+    rig.endpoint.ring(rig.now, call, 180, None);
     rig.udp(CARRIER, &cancel());
     let sent = rig.sent();
     assert_eq!(sent.iter().map(Sent::status).collect::<Vec<_>>(), [100, 180, 200, 487]);

@@ -22,7 +22,7 @@ fn five_hundred_invites_and_then_a_reset_leave_nothing() {
         .collect();
     assert_eq!(calls.len(), 500);
     for call in calls.iter().take(250) {
-        rig.endpoint.ring(rig.now, *call, None);
+        rig.endpoint.ring(rig.now, *call, 180, None);
     }
     for call in calls.iter().take(100) {
         rig.endpoint.answer(rig.now, *call, SDP).unwrap();

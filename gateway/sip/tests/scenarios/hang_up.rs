@@ -66,7 +66,7 @@ fn bye_in_an_early_dialog_ends_the_invite_too() {
     let mut rig = Rig::new();
     rig.udp(CARRIER, &Ask::default().text());
     let call = rig.incoming();
-    rig.endpoint.ring(rig.now, call, None);
+    rig.endpoint.ring(rig.now, call, 180, None);
     let tag = to_tag(&rig.one(180));
     rig.udp(CARRIER, &Ask { method: "BYE", branch: "x", cseq: 2, to_tag: &tag, ..Ask::default() }.text());
     assert_eq!(rig.said(), ["200", "487"]);

@@ -184,7 +184,7 @@ fn a_call_over_a_perfect_link() {
     let call = pair.invite();
     pair.millis(100);
     let rung = pair.rung().unwrap();
-    pair.phone.endpoint.ring(pair.now, rung, None);
+    pair.phone.endpoint.ring(pair.now, rung, 180, None);
     pair.millis(100);
     pair.phone.endpoint.answer(pair.now, rung, SDP).unwrap();
     pair.millis(100);
@@ -222,7 +222,7 @@ fn offers_inside_a_call_go_both_ways() {
 }
 
 #[test]
-fn offers_that_cross_are_both_refused_with_491() {
+fn offers_that_cross_are_both_refused_and_tried_again_one_after_the_other() {
     let mut pair = Pair::new();
     let call = pair.invite();
     pair.millis(100);
@@ -231,10 +231,20 @@ fn offers_that_cross_are_both_refused_with_491() {
     pair.millis(100);
     pair.phone.endpoint.offer(pair.now, rung, SDP).unwrap();
     pair.gateway.endpoint.offer(pair.now, call, SDP).unwrap();
-    pair.millis(200);
-    for side in [&pair.gateway, &pair.phone] {
-        assert!(matches!(side.events.last(), Some(Event::OfferRefused { status: 491, .. })));
-    }
+    pair.millis(90);
+    assert_eq!(pair.gateway.sent.iter().filter(|sent| *sent == "491").count(), 1);
+    assert_eq!(pair.phone.sent.iter().filter(|sent| *sent == "491").count(), 1);
+    // The phone does not own the Call-ID: it waits 0 to 2 s, the gateway 2.1 to 4 s.
+    pair.millis(2_020);
+    assert!(matches!(pair.gateway.events.last(), Some(Event::Offer { sdp: Some(_), .. })));
+    pair.gateway.endpoint.answer_offer(pair.now, call, SDP);
+    pair.millis(60);
+    assert!(matches!(pair.phone.events.last(), Some(Event::OfferAccepted { .. })));
+    pair.millis(2_000);
+    assert!(matches!(pair.phone.events.last(), Some(Event::Offer { sdp: Some(_), .. })));
+    pair.phone.endpoint.answer_offer(pair.now, rung, SDP);
+    pair.millis(60);
+    assert!(matches!(pair.gateway.events.last(), Some(Event::OfferAccepted { .. })));
     pair.gateway.endpoint.hang_up(pair.now, call, None);
     pair.assert_settled();
 }
@@ -307,7 +317,7 @@ proptest! {
                     if let Some(rung) = rung { phone.answer_offer(now, rung, SDP); }
                 }
                 (_, None) => {}
-                (Deed::Ring, Some(rung)) => phone.ring(now, rung, None),
+                (Deed::Ring, Some(rung)) => phone.ring(now, rung, 180, None),
                 (Deed::Answer, Some(rung)) => { let _ = phone.answer(now, rung, SDP); }
                 (Deed::Refuse, Some(rung)) => phone.refuse(now, rung, 486, None),
                 (Deed::PhoneHangsUp, Some(rung)) => phone.hang_up(now, rung, None),

@@ -54,9 +54,12 @@ fn a_source_may_be_trunk_and_agent_network_at_once() {
 fn options_is_answered_with_what_we_can_do() {
     let mut rig = ask(|text| text, Ask { method: "OPTIONS", ..Ask::default() });
     let sent = rig.one(200);
-    assert_eq!(sent.header("Allow"), "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER");
+    assert_eq!(
+        sent.header("Allow"),
+        "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, REGISTER"
+    );
     assert_eq!(sent.header("Accept"), "application/sdp, multipart/mixed");
-    assert_eq!(sent.header("Supported"), "");
+    assert_eq!(sent.header("Supported"), "100rel, timer, replaces, norefersub");
     assert_eq!(sent.header("Server"), "jiesu-test");
     assert_eq!(sent.header("Contact"), "<sip:gw.test:5060>");
     assert!(!to_tag(&sent).is_empty());
@@ -69,21 +72,21 @@ fn refusals_say_what_is_missing() {
         (
             405,
             "Allow",
-            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER",
-            Ask { method: "SUBSCRIBE", ..Ask::default() },
+            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, REGISTER",
+            Ask { method: "PUBLISH", ..Ask::default() },
         ),
         (
             501,
             "Allow",
-            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, REGISTER",
+            "INVITE, ACK, BYE, CANCEL, OPTIONS, INFO, UPDATE, PRACK, REFER, NOTIFY, MESSAGE, REGISTER",
             Ask { method: "invite", ..Ask::default() },
         ),
         (501, "Server", "jiesu-test", Ask { method: "NEWMETHOD", ..Ask::default() }),
         (
             420,
             "Unsupported",
-            "100rel, foo",
-            Ask { extra: "Require: 100rel\nRequire: foo\n", ..Ask::default() },
+            "path, foo",
+            Ask { extra: "Require: path, 100rel\nRequire: foo\n", ..Ask::default() },
         ),
         (400, "Server", "jiesu-test", Ask { extra: "CSeq: 2 INVITE\n", ..Ask::default() }),
         (400, "Server", "jiesu-test", Ask { extra: "no colon here\n", ..Ask::default() }),

@@ -181,6 +181,13 @@ impl Rig {
         all.remove(0)
     }
 
+    /// The one request sent with that method.
+    pub fn one_request(&mut self, method: &str) -> Sent {
+        let mut all: Vec<Sent> = self.sent().into_iter().filter(|sent| sent.method() == method).collect();
+        assert_eq!(all.len(), 1, "wanted exactly one {method}");
+        all.remove(0)
+    }
+
     pub fn events(&mut self) -> Vec<Event> {
         self.collect();
         std::mem::take(&mut self.events)

@@ -160,7 +160,7 @@ fn ringing_is_repeated_every_minute_and_ends_at_the_limit() {
     let mut rig = Rig::new();
     rig.udp(CARRIER, &Ask::default().text());
     let call = rig.incoming();
-    rig.endpoint.ring(rig.now, call, None);
+    rig.endpoint.ring(rig.now, call, 180, None);
     rig.sent();
     rig.seconds(185);
     assert_eq!(rig.said(), ["180", "180", "180"]);

@@ -85,7 +85,7 @@ fn methods_are_told_apart() {
     };
     assert_eq!(method("INVITE"), Ok(Some(Method::Invite)));
     assert_eq!(method("Invite"), Ok(Some(Method::Unknown("Invite".into()))));
-    assert_eq!(method("REFER"), Ok(Some(Method::Unserved("REFER".into()))));
+    assert_eq!(method("PUBLISH"), Ok(Some(Method::Unserved("PUBLISH".into()))));
     assert_eq!(
         method("!interesting-Method0123456789_*+`.%indeed'~"),
         Ok(Some(Method::Unknown("!interesting-Method0123456789_*+`.%indeed'~".into())))
