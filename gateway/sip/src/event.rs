@@ -102,10 +102,12 @@ impl fmt::Debug for Transmit {
 /// Why a call ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Cause {
-    /// The other side hung up; the Q.850 cause of its Reason header, if it gave one.
+    /// The other side hung up; what its Reason header says, if it gave one (RFC 3326).
     RemoteHangup {
-        /// 0 to 127.
+        /// The Q.850 cause, 0 to 127.
         q850: Option<u16>,
+        /// The SIP status.
+        sip: Option<u16>,
     },
     /// [`crate::Endpoint::hang_up`].
     LocalHangup,
@@ -139,6 +141,8 @@ pub enum Event {
         call: CallHandle,
         /// The Q.850 cause of the CANCEL's Reason.
         q850: Option<u16>,
+        /// The SIP status of it: 200 says that the call was answered elsewhere.
+        sip: Option<u16>,
     },
     /// Our answer was acknowledged (first time), or an ACK brought the answer to an offer of ours.
     Confirmed {
@@ -316,7 +320,8 @@ impl fmt::Debug for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Incoming { call, invite } => write!(f, "Incoming({}, {invite:?})", call.0),
-            Self::Cancelled { call, q850 } => write!(f, "Cancelled({}, {q850:?})", call.0),
+            Self::Cancelled { call, q850, sip: None } => write!(f, "Cancelled({}, {q850:?})", call.0),
+            Self::Cancelled { call, q850, sip } => write!(f, "Cancelled({}, {q850:?}, {sip:?})", call.0),
             Self::Confirmed { call, sdp } => write!(f, "Confirmed({}, sdp: {})", call.0, sdp.is_some()),
             Self::Ringing { call, status, fork: 0, .. } => write!(f, "Ringing({}, {status})", call.0),
             Self::Ringing { call, status, fork, .. } => {

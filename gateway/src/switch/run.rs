@@ -232,10 +232,10 @@ impl Run {
                     self.endpoint.refuse(Instant::now(), call, 503, Some(10));
                 }
             }
-            Event::Cancelled { call, q850 } => self.last(call, LegEvent::HungUp { q850 }),
+            Event::Cancelled { call, q850, .. } => self.last(call, LegEvent::HungUp { q850 }),
             Event::Ended { call, cause } => {
                 let last = match cause {
-                    Cause::RemoteHangup { q850 } => LegEvent::HungUp { q850 },
+                    Cause::RemoteHangup { q850, .. } => LegEvent::HungUp { q850 },
                     _ => LegEvent::Lost,
                 };
                 self.last(call, last);

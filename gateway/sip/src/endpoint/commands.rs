@@ -7,6 +7,7 @@ use crate::{
     dialog::{Negotiation, Phase},
     error::CommandError,
     event::{CallHandle, Cause, Invitation},
+    identity,
     timers::Timer,
 };
 
@@ -82,8 +83,11 @@ impl Endpoint {
         let tag = state.dialog.key.local_tag.clone();
         let status = if (300..700).contains(&status) { status } else { 480 };
         let mut fields = Vec::new();
-        fields.extend(retry_after.map(|seconds| ("Retry-After", seconds.to_string())));
-        fields.extend(reason.map(|reason| ("Reason", reason.to_owned())));
+        // A 503 without it would take us out of the carrier's routing for as long as it likes.
+        let wait = retry_after.or((status == 503).then_some(self.config.overload_retry_after));
+        fields.extend(wait.map(|seconds| ("Retry-After", seconds.to_string())));
+        let mapped = || format!("Q.850;cause={}", identity::q850_of_status(status));
+        fields.push(("Reason", reason.map_or_else(mapped, str::to_owned)));
         self.respond_status(now, server, status, Some(&tag), &fields);
         self.end(call, cause);
         self.forget(call);

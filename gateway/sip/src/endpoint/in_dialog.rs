@@ -61,11 +61,11 @@ impl Endpoint {
 
     fn on_bye(&mut self, now: Instant, source: &Source, call: CallHandle, request: Message) {
         let reasons: Vec<&str> = request.values("Reason").collect();
-        let q850 = identity::q850_cause(&reasons);
+        let (q850, sip) = (identity::q850_cause(&reasons), identity::sip_cause(&reasons));
         if let Some(server) = self.begin_server(source, request, None) {
             self.respond_status(now, server, 200, None, &[]);
         }
-        self.end(call, Cause::RemoteHangup { q850 });
+        self.end(call, Cause::RemoteHangup { q850, sip });
         self.close_offer(now, call, 487);
         let Some(state) = self.calls.get(&call) else { return };
         match &state.phase {
@@ -158,6 +158,15 @@ impl Endpoint {
     }
 
     fn on_info(&mut self, now: Instant, source: &Source, call: CallHandle, request: Message) {
+        // RFC 6086 §4.2.2: a package we did not announce. Phones put digits into one all the same.
+        let known =
+            |package: &str| ["dtmf", "infodtmf"].contains(&package.trim().to_ascii_lowercase().as_str());
+        if request
+            .value("Info-Package")
+            .is_some_and(|package| !known(package.split(';').next().unwrap_or_default()))
+        {
+            return self.reply(source, &request, 469, &[("Recv-Info", String::new())]);
+        }
         let content_type = request.value("Content-Type").unwrap_or_default().to_owned();
         let body = request.body.clone();
         let Some(server) = self.begin_server(source, request, None) else { return };

@@ -122,9 +122,9 @@ impl Endpoint {
         match &state.phase {
             Phase::Incoming { server, .. } if *server == id => {
                 let reasons: Vec<&str> = request.values("Reason").collect();
-                let q850 = identity::q850_cause(&reasons);
+                let (q850, sip) = (identity::q850_cause(&reasons), identity::sip_cause(&reasons));
                 self.respond_status(now, id, 487, tag.as_deref(), &[]);
-                self.finish(call, Event::Cancelled { call, q850 });
+                self.finish(call, Event::Cancelled { call, q850, sip });
                 self.forget(call);
             }
             // A re-INVITE taken back: the call itself goes on.

@@ -5,7 +5,7 @@
 use std::time::Instant;
 
 use super::Endpoint;
-use crate::{dialog::Phase, event::CallHandle, message::Message, session, transaction::Purpose};
+use crate::{dialog::Phase, event::CallHandle, message::Message, session};
 
 impl Endpoint {
     /// Answers a 422 with a longer interval. False if it said nothing new, or nobody wants the call any more.

@@ -128,8 +128,12 @@ impl Endpoint {
                 self.timers.cancel(transaction.end.take());
                 let lifetime = if transaction.reliable { Duration::ZERO } else { t4 };
                 transaction.end = Some(self.timers.set(now + lifetime, Timer::ServerEnd(id)));
-                let source = transaction.source;
+                let (source, merge) = (transaction.source, transaction.merge.take());
                 self.count_acked(source);
+                // It is over: the same request under a new branch is a new try and no copy (RFC 3261 §8.2.2.2).
+                if let Some(merge) = merge {
+                    self.merges.remove(&merge);
+                }
                 true
             }
             ServerState::Confirmed => true,

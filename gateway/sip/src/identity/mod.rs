@@ -23,7 +23,7 @@ pub use diversion::{DiversionEntry, read_diversion};
 pub use diverting::{DivertReason, DivertSource, Diverting, diversions, first_diverting, sources_disagree};
 pub use history::{HistoryEntry, TargetKind, read_history};
 pub use name_address::{Parameter, UriIdentity};
-pub use reason::{Reason, q850_cause, read_reasons};
+pub use reason::{Reason, q850_cause, q850_of_status, read_reasons, sip_cause};
 pub(crate) use text::percent_decoded;
 pub use uri::{Scheme, Uri};
 

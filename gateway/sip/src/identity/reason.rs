@@ -41,6 +41,32 @@ pub fn q850_cause(values: &[&str]) -> Option<u16> {
     cause_of(&read_reasons(values), "Q.850")
 }
 
+/// The first SIP status in the values of all `Reason` headers: `SIP;cause=200` tells a phone that another one
+/// answered.
+pub fn sip_cause(values: &[&str]) -> Option<u16> {
+    cause_of(&read_reasons(values), "SIP")
+}
+
+/// The Q.850 cause a SIP status stands for ([RFC 3398 §8.2.6.1](https://www.rfc-editor.org/rfc/rfc3398#section-8.2.6.1)).
+pub fn q850_of_status(status: u16) -> u16 {
+    match status {
+        400 | 481 | 500 | 503 => 41,
+        401..=403 | 407 | 603 => 21,
+        404 | 485 | 604 => 1,
+        405 | 501 => 63,
+        406 | 415 | 488 | 606 => 79,
+        408 | 504 => 102,
+        410 => 22,
+        480 => 18,
+        482 | 483 => 25,
+        484 => 28,
+        486 | 600 => 17,
+        487 => 16,
+        502 => 38,
+        _ => 127,
+    }
+}
+
 pub(super) fn cause_of(reasons: &[Reason], protocol: &str) -> Option<u16> {
     reasons.iter().find(|reason| reason.protocol == protocol && reason.cause.is_some())?.cause
 }

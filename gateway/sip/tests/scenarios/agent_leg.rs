@@ -144,7 +144,7 @@ fn a_bye_that_overtakes_the_200_ends_the_call() {
     );
     rig.udp(PHONE, &bye);
     assert_eq!(rig.one(200).path, Path::Udp { local: address(HERE), remote: address(PHONE) });
-    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: None }})", call.as_u64())]);
+    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: None, sip: None }})", call.as_u64())]);
     rig.udp(PHONE, &answer_to(&request, 200, "p", PHONE_CONTACT, SDP));
     assert_eq!(rig.said(), ["ACK", "BYE"]);
     rig.seconds(100);

@@ -38,7 +38,10 @@ fn the_caller_hangs_up() {
         .text(),
     );
     assert_eq!(rig.said(), ["200"]);
-    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: Some(31) }})", call.as_u64())]);
+    assert_eq!(
+        rig.heard(),
+        [format!("Ended({}, RemoteHangup {{ q850: Some(31), sip: Some(200) }})", call.as_u64())]
+    );
     rig.assert_nothing_left();
 }
 
@@ -70,7 +73,7 @@ fn bye_in_an_early_dialog_ends_the_invite_too() {
     let tag = to_tag(&rig.one(180));
     rig.udp(CARRIER, &Ask { method: "BYE", branch: "x", cseq: 2, to_tag: &tag, ..Ask::default() }.text());
     assert_eq!(rig.said(), ["200", "487"]);
-    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: None }})", call.as_u64())]);
+    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: None, sip: None }})", call.as_u64())]);
     rig.assert_nothing_left();
 }
 

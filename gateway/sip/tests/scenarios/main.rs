@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used)] // the rig's helpers are tests too, which clippy cannot see
 
 mod agent_leg;
+mod agents_phone_calls;
 mod answered_twice;
 mod browser_phone_over_websocket;
 mod cancel_races_200;
@@ -23,6 +24,7 @@ mod phone_at_a_fixed_address;
 mod phones_ring_behind_a_fork;
 mod refused_before_a_call;
 mod registrar;
+mod request_comes_back;
 mod request_too_large_for_udp;
 mod response_routing;
 mod rfc4475;
@@ -30,6 +32,7 @@ mod rfc5118;
 mod rig;
 mod ringing_unconfirmed;
 mod session_not_refreshed;
+mod text_messages;
 mod timers;
 mod torture;
 mod transfer_by_refer;

@@ -194,7 +194,7 @@ fn a_call_over_a_perfect_link() {
     assert_eq!(pair.phone.sent, ["100", "180", "200", "200"]);
     let heard: Vec<String> = pair.phone.events.iter().map(|event| format!("{event:?}")).skip(1).collect();
     assert_eq!(heard.len(), 2);
-    assert!(heard[1].contains("RemoteHangup { q850: Some(16) }"), "{heard:?}");
+    assert!(heard[1].contains("RemoteHangup { q850: Some(16), sip: None }"), "{heard:?}");
     pair.assert_settled();
 }
 

@@ -44,7 +44,10 @@ fn it_is_called_and_may_hang_up_though_it_is_in_no_network() {
     );
     rig.udp(DESK, &bye);
     assert_eq!(rig.said(), ["200"]);
-    assert_eq!(rig.heard(), [format!("Ended({}, RemoteHangup {{ q850: None }})", handle.as_u64())]);
+    assert_eq!(
+        rig.heard(),
+        [format!("Ended({}, RemoteHangup {{ q850: None, sip: None }})", handle.as_u64())]
+    );
     // With the call its right to speak is over.
     rig.udp(DESK, &bye.replace("z9hG4bKbye", "z9hG4bKlater"));
     assert!(rig.sent().is_empty());
