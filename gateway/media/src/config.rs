@@ -61,7 +61,7 @@ pub enum RecordingFormat {
     /// PCM of 16 bits: 115 MB an hour, no loss.
     #[default]
     Wav,
-    /// Ogg Opus at 48 kbit/s: 22 MB an hour.
+    /// Ogg Opus at 32 kbit/s: 14 MB an hour.
     OggOpus,
 }
 

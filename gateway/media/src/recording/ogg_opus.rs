@@ -1,8 +1,8 @@
 //! Ogg Opus ([RFC 7845](https://www.rfc-editor.org/rfc/rfc7845)): two channels at 8 kHz, 20 ms packets, a
 //! page each second, so that a crash costs one second.
 //!
-//! One stereo stream (mapping family 0), because that is what every player and our own transcriber read. The
-//! bit rate is chosen so that the two voices do not leak into each other's channel.
+//! One stereo stream (mapping family 0), because that is what every player and our own transcriber read.
+//! Speech mode, which keeps a voice out of the other's channel; low-delay mode does not.
 
 use opusic_c::{Application, Bitrate, Channels, SampleRate, Signal};
 
@@ -18,10 +18,11 @@ const GRANULES: u64 = 48_000 / SAMPLE_RATE as u64;
 const PACKET: usize = FRAME_SAMPLES;
 /// Packets on one page (1 s).
 const PACKETS_PER_PAGE: u32 = 50;
-/// Room for a packet; ours have about 120 bytes.
+/// Room for a packet; ours have about 80 bytes.
 const MAX_PACKET_BYTES: usize = 1_275;
-/// Bits per second for both channels together.
-const BITRATE: u32 = 48_000;
+/// Bits per second for both channels together. From 24 to 48 kbit/s a voice stays 65 dB below itself in the other's
+/// channel; in low-delay mode at 24 kbit/s only 15 dB, in speech mode at 64 kbit/s 47 (measured with libopus 1.6).
+const BITRATE: u32 = 32_000;
 /// Of 10. A recording is not heard live: this one costs little and hears well.
 const COMPLEXITY: u8 = 2;
 
