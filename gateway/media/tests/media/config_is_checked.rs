@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use gateway_media::{LatchPolicy, MediaConfig};
+use gateway_media::{LatchPolicy, MediaConfig, RecordingConfig, RecordingFormat};
 
 #[test]
 fn nothing_written_means_the_defaults() {
@@ -22,12 +22,17 @@ fn everything_can_be_written() {
         catch_up_ticks = 3
         speech_floor_db = -50.0
         speech_hangover = "1s"
+        barge_tone = false
+        recording = { format = "ogg-opus", prompts = true }
         jitter = { adaptive = false, delay_ms = 80, delay_min_ms = 60, delay_max_ms = 100 }
     "#;
     let config: MediaConfig = toml::from_str(text).unwrap();
     assert_eq!((config.latch, config.receive_timeout), (LatchPolicy::FirstPacket, Duration::from_secs(120)));
     assert_eq!((config.rtcp_interval, config.jitter.delay_ms), (Duration::from_millis(2_500), 80));
     assert_eq!(config.complaints(), []);
+    let recording = RecordingConfig { format: RecordingFormat::OggOpus, prompts: true };
+    assert_eq!((&config.recording, config.barge_tone), (&recording, false));
+    assert_eq!((recording.format.extension(), recording.format.media_type()), ("ogg", "audio/ogg"));
 }
 
 #[test]
@@ -39,6 +44,8 @@ fn mistakes_are_named() {
         ("receive_timeout = \"99999999999999999999s\"", "duration"),
         ("jitter = { delay = 4 }", "delay"),
         ("latch = \"any\"", "any"),
+        ("recording = { format = \"mp3\" }", "ogg-opus"),
+        ("recording = { folder = \"x\" }", "folder"),
     ] {
         let error = toml::from_str::<MediaConfig>(text).unwrap_err().to_string();
         assert!(error.contains(word), "{error}");

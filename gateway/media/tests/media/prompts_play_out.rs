@@ -80,6 +80,14 @@ fn tones_have_the_chinese_cadence() {
     assert_eq!(beep.duration(), Duration::from_millis(400));
     assert_tone(1_000.0, 7_217.0, &beep.samples()[400..2_800]);
     assert_no_tone(450.0, 7_217.0, &beep.samples()[400..2_800]);
+    assert_eq!(tone::call_waiting().duration(), Duration::from_millis(4_400));
+    assert_tone(425.0, 7_217.0, &tone::barge().samples()[80..1_520]);
+    // What is heard for minutes is soft, and its round has a pause.
+    let hold = tone::hold();
+    assert_eq!(hold.duration(), Duration::from_millis(3_480));
+    let peak = hold.samples().iter().map(|sample| sample.abs()).max();
+    assert!(peak < Some(2_500) && peak > Some(2_000), "{peak:?}");
+    assert!(hold.samples()[6_000..].iter().all(|&sample| sample == 0));
 }
 
 #[test]
