@@ -277,12 +277,9 @@ impl Endpoint {
         request.set("CSeq", format!("{cseq} {method}"));
         self.prove(gateway, &mut request, &cnonce);
         let Some(new) = self.begin_client(now, request, path, purpose) else { return false };
-        match purpose {
-            Purpose::Invite(call) => {
-                self.set_calling(call, new);
-                self.limit_attempt(now, call);
-            }
-            _ => {}
+        if let Purpose::Invite(call) = purpose {
+            self.set_calling(call, new);
+            self.limit_attempt(now, call);
         }
         true
     }

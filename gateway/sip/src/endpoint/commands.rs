@@ -90,6 +90,7 @@ impl Endpoint {
         fields.push(("Reason", reason.map_or_else(mapped, str::to_owned)));
         self.respond_status(now, server, status, Some(&tag), &fields);
         self.end(call, cause);
+        self.close_offer(now, call, 487);
         self.forget(call);
     }
 

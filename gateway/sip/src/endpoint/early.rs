@@ -20,11 +20,16 @@ use crate::{
 impl Endpoint {
     /// A 101 to 199 to our INVITE.
     pub(super) fn on_early(&mut self, now: Instant, call: CallHandle, response: &Message) {
-        let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) else { return };
+        if self.calls.get(&call).is_none_or(|state| state.over) {
+            return;
+        }
         let status = response.status().unwrap_or_default();
+        let deaf = self.manner_of(call).is_some_and(|manner| !manner.early_media);
         let sdp = body::session_description(response).ok().flatten();
+        let heard = sdp.clone().filter(|_| !deaf);
+        let Some(state) = self.calls.get_mut(&call) else { return };
         let Some(tag) = response.to_tag() else {
-            return self.emit(Event::Ringing { call, status, sdp, fork: 0 });
+            return self.emit(Event::Ringing { call, status, sdp: heard, fork: 0 });
         };
         state.abilities.learn(response);
         let Phase::Calling { early, .. } = &mut state.phase else { return };
@@ -59,7 +64,7 @@ impl Endpoint {
             }
         }
         let fork = u8::try_from(fork).unwrap_or(u8::MAX);
-        self.emit(Event::Ringing { call, status, sdp, fork });
+        self.emit(Event::Ringing { call, status, sdp: heard, fork });
     }
 
     /// A request inside an early dialog, with the next CSeq of that dialog.

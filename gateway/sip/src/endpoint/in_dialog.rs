@@ -66,7 +66,9 @@ impl Endpoint {
             self.respond_status(now, server, 200, None, &[]);
         }
         self.end(call, Cause::RemoteHangup { q850, sip });
+        // RFC 3261 §15.1.2: what is still unanswered inside the call gets 487.
         self.close_offer(now, call, 487);
+        self.refuse_refer(now, call, 487);
         let Some(state) = self.calls.get(&call) else { return };
         match &state.phase {
             // A BYE in an early dialog ends the INVITE as well.

@@ -125,6 +125,7 @@ impl Endpoint {
                 let (q850, sip) = (identity::q850_cause(&reasons), identity::sip_cause(&reasons));
                 self.respond_status(now, id, 487, tag.as_deref(), &[]);
                 self.finish(call, Event::Cancelled { call, q850, sip });
+                self.close_offer(now, call, 487);
                 self.forget(call);
             }
             // A re-INVITE taken back: the call itself goes on.

@@ -246,6 +246,11 @@ impl Endpoint {
             self.count_called(peer, false);
         }
         let attempt = call.attempt.as_ref().and_then(|attempt| attempt.limit);
+        // Nobody is left to answer these; a request that comes again finds no call (481).
+        let undecided = call.referral.as_ref().and_then(|referral| referral.server);
+        for server in undecided.into_iter().chain(call.open_offer.as_ref().map(|offer| offer.server)) {
+            self.end_server(server);
+        }
         for timer in call.take_timers().into_iter().chain([call.limit, call.orphan, attempt]) {
             self.timers.cancel(timer);
         }

@@ -6,7 +6,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Endpoint;
+use super::{Endpoint, session_timer::FieldList};
 use crate::{
     body,
     dialog::{Flight, Negotiation, Phase, Wanted},
@@ -15,6 +15,7 @@ use crate::{
     message::{Message, Method},
     timers::Timer,
     transaction::Purpose,
+    trunk::{Manner, Reliable},
 };
 
 /// So often an offer may meet another one; then it is refused to the layer above.
@@ -56,8 +57,8 @@ impl Endpoint {
         let sent = match state.phase {
             Phase::Confirmed => {
                 self.dialog_request(now, call, Method::Invite).and_then(|(mut request, path)| {
-                    let current = self.session_now(call);
-                    self.push_offer(&mut request, &contact, &sdp, current, min_se);
+                    let wish = self.session_wish(self.session_now(call), min_se);
+                    self.push_offer(&mut request, &contact, &sdp, wish, self.manner_of(call));
                     self.begin_client(now, request, path, Purpose::Reinvite(call))
                 })
             }
@@ -93,16 +94,45 @@ impl Endpoint {
         request: &mut Message,
         contact: &str,
         sdp: &str,
-        session: Option<(u32, bool)>,
-        min_se: Option<u32>,
+        session: FieldList,
+        manner: Option<Manner>,
     ) {
         request.push("Contact", contact);
         self.push_abilities(request);
-        for (name, value) in self.session_wish(session, min_se) {
-            request.push(name, value);
+        if let Some(manner) = manner {
+            self.keep_manner(request, manner);
+        }
+        for (name, value) in session {
+            if manner.is_none_or(|manner| manner.session_timer) {
+                request.push(name, value);
+            }
         }
         request.push("Content-Type", "application/sdp");
         request.body = sdp.as_bytes().to_vec();
+    }
+
+    /// What the carrier cannot bear is not offered, what it demands is required.
+    fn keep_manner(&self, request: &mut Message, manner: Manner) {
+        let borne = |tag: &&str| match *tag {
+            "timer" => manner.session_timer,
+            "100rel" => manner.reliable != Reliable::Off,
+            _ => true,
+        };
+        let tags: Vec<&str> = self.supported().split(", ").filter(borne).collect();
+        request.set("Supported", tags.join(", "));
+        if manner.reliable == Reliable::Required && tags.contains(&"100rel") {
+            request.push("Require", "100rel");
+        }
+    }
+
+    /// The manner of the trunk a call of ours goes through.
+    pub(super) fn manner_of(&self, call: CallHandle) -> Option<Manner> {
+        self.manner_at(self.calls.get(&call)?.gateway?)
+    }
+
+    pub(super) fn manner_at(&self, gateway: u64) -> Option<Manner> {
+        let trunk = &self.gateways.get(&gateway)?.trunk;
+        self.trunk_named(trunk).map(|trunk| trunk.manner)
     }
 
     /// The 2xx of our re-INVITE.

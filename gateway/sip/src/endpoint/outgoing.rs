@@ -65,7 +65,8 @@ impl Endpoint {
             agent,
         };
         let mut request = dialog.request(Method::Invite, 1, via, &self.config.user_agent);
-        self.push_offer(&mut request, &dialog.contact, invitation.sdp, None, None);
+        let manner = through.as_ref().and_then(|through| self.manner_at(through.gateway));
+        self.push_offer(&mut request, &dialog.contact, invitation.sdp, self.session_wish(None, None), manner);
         match &through {
             Some(through) => {
                 for (name, value) in &through.caller.fields {
@@ -191,6 +192,13 @@ impl Endpoint {
         }
         let (path, request) = (transaction.path, &transaction.request);
         let mut fork = fork_dialog(request, response, path, tag.clone());
+        // A phone of ours is reached along its flow, everyone else at the Contact or route of the answer.
+        let follow = transaction.purpose.call().and_then(|call| self.calls.get(&call));
+        let follow = follow.is_none_or(|state| state.dialog.follow_path);
+        let path = match (path, fork.way().next) {
+            (Path::Udp { local, .. }, Some(remote)) if !follow => Path::Udp { local, remote },
+            _ => path,
+        };
         let number = request.cseq().map_or(0, |cseq| cseq.number);
         let user_agent = self.config.user_agent.clone();
         let (Some(ack_via), Some(bye_via)) = (self.new_via(path), self.new_via(path)) else { return };

@@ -38,3 +38,4 @@ mod torture;
 mod transfer_by_refer;
 mod trunk_registers_with_its_carrier;
 mod trunk_rig;
+mod why_it_ended;

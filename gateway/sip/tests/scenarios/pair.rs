@@ -250,6 +250,34 @@ fn offers_that_cross_are_both_refused_and_tried_again_one_after_the_other() {
 }
 
 #[test]
+fn early_media_and_its_prack_over_a_bad_link() {
+    let mut pair = Pair::new();
+    let call = pair.invite();
+    pair.millis(100);
+    let rung = pair.rung().unwrap();
+    pair.fates = vec![Fate::Lose, Fate::Pass, Fate::Lose, Fate::Twice];
+    pair.phone.endpoint.ring(pair.now, rung, 183, Some(SDP));
+    pair.phone.endpoint.answer(pair.now, rung, SDP).unwrap();
+    pair.millis(10_000);
+    let ringing = |event: &&Event| matches!(event, Event::Ringing { status: 183, sdp: Some(_), .. });
+    assert_eq!(pair.gateway.events.iter().filter(ringing).count(), 1);
+    assert!(matches!(pair.gateway.events.last(), Some(Event::Answered { sdp: None, .. })));
+    assert!(pair.phone.events.iter().any(|event| matches!(event, Event::RingingAcknowledged { .. })));
+    // Either side may offer now; the other transfers meanwhile.
+    pair.gateway.endpoint.refer(pair.now, call, "sip:600@198.51.100.9").unwrap();
+    pair.millis(100);
+    pair.phone.endpoint.accept_refer(pair.now, rung);
+    pair.phone.endpoint.notify_refer(pair.now, rung, 200, true);
+    pair.millis(100);
+    let told = |event: &&Event| matches!(event, Event::ReferProgress { .. });
+    assert_eq!(pair.gateway.events.iter().filter(told).count(), 2);
+    // The session outlives its interval, refreshed by one of the two.
+    pair.millis(7_200_000);
+    pair.gateway.endpoint.hang_up(pair.now, call, None);
+    pair.assert_settled();
+}
+
+#[test]
 fn both_sides_hang_up_at_once() {
     let mut pair = Pair::new();
     let call = pair.invite();
@@ -279,6 +307,12 @@ enum Deed {
     GatewayOffers,
     PhoneOffers,
     AnswerOffers,
+    RingWithMedia,
+    GatewayRefers,
+    PhoneRefers,
+    AcceptRefers,
+    NotifyRefers,
+    TenMinutes,
 }
 
 fn deed() -> impl Strategy<Value = (Deed, u64)> {
@@ -292,6 +326,12 @@ fn deed() -> impl Strategy<Value = (Deed, u64)> {
         Just(Deed::GatewayOffers),
         Just(Deed::PhoneOffers),
         Just(Deed::AnswerOffers),
+        Just(Deed::RingWithMedia),
+        Just(Deed::GatewayRefers),
+        Just(Deed::PhoneRefers),
+        Just(Deed::AcceptRefers),
+        Just(Deed::NotifyRefers),
+        Just(Deed::TenMinutes),
     ];
     (deeds, prop_oneof![Just(0_u64), 1..60_u64, 1..3_000_u64])
 }
@@ -316,7 +356,19 @@ proptest! {
                     gateway.answer_offer(now, call, SDP);
                     if let Some(rung) = rung { phone.answer_offer(now, rung, SDP); }
                 }
+                (Deed::GatewayRefers, _) => { let _ = gateway.refer(now, call, "sip:600@198.51.100.9"); }
+                (Deed::AcceptRefers, _) => {
+                    gateway.accept_refer(now, call);
+                    if let Some(rung) = rung { phone.accept_refer(now, rung); }
+                }
+                (Deed::NotifyRefers, _) => {
+                    gateway.notify_refer(now, call, 180, false);
+                    if let Some(rung) = rung { phone.notify_refer(now, rung, 200, true); }
+                }
+                (Deed::TenMinutes, _) => pair.millis(600_000),
                 (_, None) => {}
+                (Deed::RingWithMedia, Some(rung)) => phone.ring(now, rung, 183, Some(SDP)),
+                (Deed::PhoneRefers, Some(rung)) => { let _ = phone.refer(now, rung, "sip:600@198.51.100.9"); }
                 (Deed::Ring, Some(rung)) => phone.ring(now, rung, 180, None),
                 (Deed::Answer, Some(rung)) => { let _ = phone.answer(now, rung, SDP); }
                 (Deed::Refuse, Some(rung)) => phone.refuse(now, rung, 486, None),

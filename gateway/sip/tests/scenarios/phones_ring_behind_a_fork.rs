@@ -168,3 +168,33 @@ fn the_caller_leaves_and_the_cancel_says_why() {
     rig.seconds(100);
     assert_eq!((rig.endpoint.counts().calls, rig.endpoint.counts().transactions), (0, 0));
 }
+
+#[test]
+fn a_carrier_is_offered_only_what_it_bears() {
+    use crate::trunk_rig::{CONTACT_THERE, FIRST, dial, through, trunk};
+    let mut carrier = trunk();
+    (carrier.manner.session_timer, carrier.manner.reliable) = (false, gateway_sip::trunk::Reliable::Off);
+    carrier.manner.early_media = false;
+    let mut rig = Rig::with(through(carrier.clone()));
+    let call = dial(&mut rig).unwrap();
+    let request = rig.one_request("INVITE");
+    assert_eq!(request.header("Supported"), "replaces, norefersub");
+    assert_eq!(request.header("Session-Expires"), "(missing)");
+    rig.udp(FIRST, &answer_to(&request, 183, "p", CONTACT_THERE, SDP));
+    let events = rig.events();
+    assert!(matches!(events[..], [Event::Ringing { sdp: None, .. }]), "{events:?}");
+    // Another branch of the carrier's fork answers as well: its ACK and BYE go to its own Contact.
+    rig.udp(FIRST, &answer_to(&request, 200, "p", CONTACT_THERE, SDP));
+    rig.udp(FIRST, &answer_to(&request, 200, "q", "Contact: <sip:pstn@198.51.100.70:5070>\n", SDP));
+    let there: Vec<String> = rig
+        .sent()
+        .iter()
+        .map(|sent| format!("{} {}", sent.method(), crate::trunk_rig::went_to(sent)))
+        .collect();
+    assert_eq!(there, ["ACK 198.51.100.7:5060", "ACK 198.51.100.70:5070", "BYE 198.51.100.70:5070"]);
+    assert_eq!(rig.heard(), [format!("Answered({}, sdp: true)", call.as_u64())]);
+    carrier.manner.reliable = gateway_sip::trunk::Reliable::Required;
+    let mut rig = Rig::with(through(carrier));
+    dial(&mut rig).unwrap();
+    assert_eq!(rig.one_request("INVITE").header("Require"), "100rel");
+}

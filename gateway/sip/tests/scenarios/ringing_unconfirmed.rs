@@ -260,3 +260,17 @@ fn an_update_of_ours_while_it_rings() {
     rig.udp(CARRIER, &answer_to(&update, 200, "fc1", "Contact: <sip:198.51.100.7>\n", SDP));
     assert_eq!(rig.heard(), [format!("OfferAccepted({})", call.as_u64())]);
 }
+
+#[test]
+fn a_caller_that_leaves_before_the_offer_in_its_prack_is_answered() {
+    let mut rig = Rig::new();
+    let call = called(&mut rig, SUPPORTED, SDP);
+    rig.endpoint.ring(rig.now, call, 183, Some(SDP));
+    let ringing = rig.one(183);
+    rig.udp(CARRIER, &prack(&ringing, 2, SDP));
+    rig.udp(CARRIER, &Ask { method: "CANCEL", ..Ask::default() }.text());
+    let sent = rig.sent();
+    let answers: Vec<_> = sent.iter().map(|sent| (sent.status(), sent.header("CSeq"))).collect();
+    assert_eq!(answers, [(200, "1 CANCEL"), (487, "1 INVITE"), (487, "2 PRACK")]);
+    rig.assert_nothing_left();
+}

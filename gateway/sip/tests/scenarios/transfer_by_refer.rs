@@ -327,3 +327,18 @@ fn an_attended_transfer_of_ours_names_the_far_ends_tags() {
     rig.endpoint.refer(rig.now, call, &target).unwrap();
     assert_eq!(rig.sent()[0].header("Refer-To"), format!("<{target}>"));
 }
+
+#[test]
+fn a_phone_that_hangs_up_before_its_refer_is_decided_hears_487() {
+    let mut rig = Rig::new();
+    let (call, tag) = confirmed(&mut rig);
+    rig.udp(CARRIER, &refer(&tag, NORTH).text());
+    rig.events();
+    rig.udp(CARRIER, &Ask { method: "BYE", branch: "x", cseq: 3, to_tag: &tag, ..Ask::default() }.text());
+    let sent = rig.sent();
+    let answers: Vec<_> = sent.iter().map(|sent| (sent.status(), sent.header("CSeq"))).collect();
+    assert_eq!(answers, [(200, "3 BYE"), (487, "2 REFER")]);
+    rig.endpoint.accept_refer(rig.now, call);
+    assert!(rig.sent().is_empty());
+    rig.assert_nothing_left();
+}
