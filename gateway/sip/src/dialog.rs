@@ -144,6 +144,8 @@ pub(crate) struct Abilities {
     pub(crate) reliable: bool,
     /// `Require: 100rel` in its INVITE
     pub(crate) demands_reliable: bool,
+    /// Its trunk bears no session timers, whatever it says.
+    pub(crate) untimed: bool,
 }
 
 impl Abilities {

@@ -24,6 +24,9 @@ pub enum CommandError {
     /// A header name or value that would break the message.
     #[error("a header is not fit to be sent")]
     BadHeader,
+    /// The call was handed on too often already (`Invitation::max_forwards` is 0).
+    #[error("the call was handed on too often")]
+    TooManyHops,
     /// No local address for the transport the phone uses.
     #[error("no local address for this transport")]
     NoLocalAddress,

@@ -184,6 +184,8 @@ pub enum Event {
         status: u16,
         /// The Q.850 cause of its Reason.
         q850: Option<u16>,
+        /// When it may be tried again, by its own word (Retry-After), in seconds.
+        retry_after_s: Option<u32>,
     },
     /// The call is over. Terminal.
     Ended {
@@ -337,7 +339,7 @@ impl fmt::Debug for Event {
             Self::ReferRefused { call, status } => write!(f, "ReferRefused({}, {status})", call.0),
             Self::Message(message) => write!(f, "{message:?}"),
             Self::Answered { call, sdp } => write!(f, "Answered({}, sdp: {})", call.0, sdp.is_some()),
-            Self::Failed { call, status, q850 } => write!(f, "Failed({}, {status}, {q850:?})", call.0),
+            Self::Failed { call, status, q850, .. } => write!(f, "Failed({}, {status}, {q850:?})", call.0),
             Self::Ended { call, cause } => write!(f, "Ended({}, {cause:?})", call.0),
             Self::Offer { call, sdp } => write!(f, "Offer({}, sdp: {})", call.0, sdp.is_some()),
             Self::OfferAccepted { call, .. } => write!(f, "OfferAccepted({})", call.0),
@@ -390,6 +392,9 @@ pub struct IncomingInvite {
     pub user_agent: Option<String>,
     /// The offer; `None` if we are to make one in our answer.
     pub sdp: Option<String>,
+    /// How often the call may still be handed on (Max-Forwards; 70 where it says nothing). Give one less to
+    /// [`Invitation::max_forwards`] when it goes on elsewhere, so that a circle of diversions ends.
+    pub max_forwards: u8,
     /// The agent whose phone calls, if it is one of ours and not a trunk.
     pub agent: Option<String>,
     /// The call of ours that this one takes the place of (RFC 3891): answer this one, then hang up that one.
@@ -509,6 +514,8 @@ pub struct Invitation<'a> {
     pub replaces: Option<&'a str>,
     /// Our offer.
     pub sdp: &'a str,
+    /// How often the call may still be handed on; `None` for a call that begins here (70).
+    pub max_forwards: Option<u8>,
     /// More header fields, such as Call-Info.
     pub headers: &'a [(String, String)],
 }

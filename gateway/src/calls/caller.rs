@@ -130,6 +130,7 @@ mod tests {
             session_id: None,
             user_agent: None,
             sdp: None,
+            max_forwards: 70,
             agent: None,
             replaces: None,
         }

@@ -127,6 +127,8 @@ pub struct OutgoingCall {
     pub privacy: bool,
     /// The value of a Replaces header.
     pub replaces: Option<String>,
+    /// How often the call may still be handed on; `None` for one that begins here.
+    pub max_forwards: Option<u8>,
     /// Shown beside the number.
     pub caller_display: Option<String>,
     /// The user part of From.

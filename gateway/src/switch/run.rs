@@ -153,6 +153,7 @@ impl Run {
                         caller_user: &invitation.caller_user,
                         privacy: invitation.privacy,
                         replaces: invitation.replaces.as_deref(),
+                        max_forwards: invitation.max_forwards,
                         sdp: &invitation.sdp,
                         headers: &invitation.headers,
                     },

@@ -97,6 +97,10 @@ impl Endpoint {
         let Ok(sdp) = body::session_description(&request) else {
             return self.reply(source, &request, 415, &[("Accept", answer::ACCEPT.to_owned())]);
         };
+        if request.value("Replaces").is_some() {
+            // RFC 3891 §3: a call inside a call cannot take another one's place.
+            return self.reply(source, &request, 400, &[]);
+        }
         let invite = *method == Method::Invite;
         let tag = request.from_tag().to_owned();
         match &state.phase {

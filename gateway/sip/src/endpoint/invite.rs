@@ -11,12 +11,13 @@ use crate::{
     config::Reliability,
     dialog::{Abilities, AwaitingAck, Call, Dialog, DialogKey, Negotiation, Phase},
     event::{CallHandle, Cause, Event, IncomingInvite, Path},
-    fields::{NameAddress, SipUri},
+    fields::{self, NameAddress, SipUri},
     identity::{self, IdentityHeaders, RawIdentity},
     message::{Message, Method},
     path::Source,
     timers::Timer,
     transaction::server_key,
+    trunk::Reliable,
 };
 
 impl Endpoint {
@@ -81,6 +82,10 @@ impl Endpoint {
         };
         let mut abilities = Abilities::default();
         abilities.learn(&request);
+        if let Some(manner) = self.trunk_at(source.remote.ip()).map(|trunk| trunk.manner) {
+            abilities.untimed = !manner.session_timer;
+            abilities.reliable &= manner.reliable != Reliable::Off;
+        }
         let negotiation = if sdp.is_some() { Negotiation::Theirs } else { Negotiation::Open };
         let invite = Box::new(IncomingInvite { agent, replaces, ..read_invite(source, &request, sdp) });
         let Some(server) = self.begin_server(source, request, Some(call)) else { return };
@@ -324,6 +329,10 @@ fn read_invite(source: &Source, request: &Message, sdp: Option<String>) -> Incom
         session_id: request.value("Session-ID").map(str::to_owned),
         user_agent: request.value("User-Agent").map(str::to_owned),
         sdp,
+        max_forwards: request
+            .value("Max-Forwards")
+            .and_then(fields::seconds)
+            .map_or(70, |hops| u8::try_from(hops).unwrap_or(u8::MAX)),
         agent: None,
         replaces: None,
     }

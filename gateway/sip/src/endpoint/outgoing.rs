@@ -31,6 +31,9 @@ impl Endpoint {
         if !invitation.headers.iter().all(sound) || invitation.replaces.is_some_and(breaks) {
             return Err(CommandError::BadHeader);
         }
+        if invitation.max_forwards == Some(0) {
+            return Err(CommandError::TooManyHops);
+        }
         if self.calls.len() >= self.config.max_calls {
             return Err(CommandError::TooManyCalls);
         }
@@ -75,6 +78,9 @@ impl Endpoint {
             }
             None if invitation.privacy => request.push("Privacy", "id"),
             None => {}
+        }
+        if let Some(hops) = invitation.max_forwards {
+            request.set("Max-Forwards", hops.to_string());
         }
         if let Some(replaces) = invitation.replaces {
             request.push("Require", "replaces");
@@ -243,7 +249,11 @@ impl Endpoint {
     pub(super) fn on_agent_failure(&mut self, call: CallHandle, status: u16, response: Option<&Message>) {
         let reasons: Vec<&str> =
             response.map(|response| response.values("Reason").collect()).unwrap_or_default();
-        self.finish(call, Event::Failed { call, status, q850: identity::q850_cause(&reasons) });
+        let wait = response.and_then(|response| response.value("Retry-After"));
+        // `Retry-After: 18000 (at lunch);duration=3600`
+        let digits = |text: &str| text.split(|c: char| !c.is_ascii_digit()).next().and_then(fields::seconds);
+        let (q850, retry_after_s) = (identity::q850_cause(&reasons), wait.and_then(digits));
+        self.finish(call, Event::Failed { call, status, q850, retry_after_s });
         self.forget(call);
     }
 }

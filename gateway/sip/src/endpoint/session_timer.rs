@@ -48,6 +48,9 @@ impl Endpoint {
     /// Looks at an INVITE or UPDATE that came; `call` is `None` before there is one.
     pub(super) fn session_verdict(&self, request: &Message, call: Option<CallHandle>) -> Verdict {
         let Some(rules) = self.session_rules() else { return Verdict::None };
+        if call.and_then(|call| self.calls.get(&call)).is_some_and(|state| state.abilities.untimed) {
+            return Verdict::None;
+        }
         let supports = super::answer::has_option(request, "timer");
         session::decide(rules, request, supports, call.and_then(|call| self.session_now(call)))
     }
@@ -59,7 +62,9 @@ impl Endpoint {
         request: &Message,
         call: Option<CallHandle>,
     ) -> bool {
-        if self.session_verdict(request, call) != Verdict::TooShort {
+        let untimed = call.is_none()
+            && self.trunk_at(source.remote.ip()).is_some_and(|trunk| !trunk.manner.session_timer);
+        if untimed || self.session_verdict(request, call) != Verdict::TooShort {
             return false;
         }
         let min_s = self.session_rules().map_or(90, |rules| rules.min_s);

@@ -48,7 +48,7 @@ impl Endpoint {
         state.limit = None;
         match state.phase {
             Phase::Calling { .. } => {
-                self.finish(call, Event::Failed { call, status: 408, q850: None });
+                self.finish(call, Event::Failed { call, status: 408, q850: None, retry_after_s: None });
                 self.try_cancel(now, call);
             }
             _ => self.leave(now, call, None, Cause::SetupLimit),

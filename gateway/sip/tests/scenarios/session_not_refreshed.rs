@@ -259,3 +259,14 @@ fn an_offer_made_during_a_refresh_follows_it() {
     rig.udp(CARRIER, &answer_to(&update, 200, "fc1", "Session-Expires: 600;refresher=uac\n", ""));
     assert_eq!(rig.said(), ["INVITE"]);
 }
+
+#[test]
+fn a_trunk_that_bears_no_timers_gets_none() {
+    let mut settings = config();
+    settings.trunks[0].manner.session_timer = false;
+    let mut rig = Rig::with(settings);
+    let (_, _, answer) = called(&mut rig, "Supported: timer\nSession-Expires: 80\n");
+    assert_eq!(answer.header("Session-Expires"), "(missing)");
+    rig.seconds(40);
+    assert_eq!(rig.endpoint.counts().timers, 0);
+}

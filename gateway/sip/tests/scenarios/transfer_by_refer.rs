@@ -342,3 +342,16 @@ fn a_phone_that_hangs_up_before_its_refer_is_decided_hears_487() {
     assert!(rig.sent().is_empty());
     rig.assert_nothing_left();
 }
+
+#[test]
+fn a_reinvite_replaces_nothing() {
+    let mut rig = Rig::new();
+    let (_, tag) = confirmed(&mut rig);
+    let extra = format!("Replaces: c1@carrier.test;to-tag={tag};from-tag=fc1\n");
+    rig.udp(
+        CARRIER,
+        &Ask { branch: "re", cseq: 2, to_tag: &tag, extra: &extra, body: SDP, ..Ask::default() }.text(),
+    );
+    assert_eq!(rig.said(), ["400"]);
+    assert_eq!(rig.endpoint.counts().calls, 1);
+}
