@@ -14,14 +14,22 @@ pub struct MediaConfig {
     pub rtp_ports: [u16; 2],
     /// Address written into SDP when the one bound to is not reachable from outside. Default none.
     pub external_address: Option<IpAddr>,
-    /// What we speak, in order of preference. Default `["pcma", "pcmu"]`.
+    /// What we speak, in order of preference. Default `["pcma", "pcmu", "g722", "opus"]`.
     pub codecs: Vec<Codec>,
     /// Whether silence may be told as comfort noise (RFC 3389) where the far end knows it. Default true.
     pub comfort_noise: bool,
+    /// Whether sound is encrypted (SRTP with keys in SDP). Default `"off"`.
+    pub srtp: SrtpPolicy,
     /// The jitter buffer, the same for every leg so that both sides of a recording stay aligned.
     pub jitter: JitterConfig,
     /// Whose packets may set the far end's address. Default `signalled-address`.
     pub latch: LatchPolicy,
+    /// Keys as tones in the sound: listened to on legs without telephone events (`"auto"`), on all, or never.
+    /// Default `"auto"`.
+    pub in_band_digits: InBandDigits,
+    /// Without a first packet for so long the far end counts as gone. Default `"60s"`.
+    #[serde(deserialize_with = "duration")]
+    pub initial_timeout: Duration,
     /// Without RTP for so long the far end counts as gone. Long, because a
     /// phone that suppresses silence may send nothing while its owner only listens. Default `"120s"`.
     #[serde(deserialize_with = "duration")]
@@ -99,6 +107,32 @@ pub struct JitterConfig {
     pub delay_max_ms: u32,
 }
 
+/// Where keys are sought in the sound.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum InBandDigits {
+    /// Where no telephone events were agreed on.
+    #[default]
+    Auto,
+    /// Everywhere; a key that also came as an event is told once.
+    Always,
+    /// Nowhere.
+    Never,
+}
+
+/// Whether sound is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum SrtpPolicy {
+    /// Never.
+    #[default]
+    Off,
+    /// Where the far end can.
+    Optional,
+    /// Always: without keys there is no call.
+    Required,
+}
+
 /// Whose packets may set the far end's address before it is latched.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -116,10 +150,13 @@ impl Default for MediaConfig {
         Self {
             rtp_ports: [20_000, 29_999],
             external_address: None,
-            codecs: vec![Codec::Pcma, Codec::Pcmu],
+            codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus],
             comfort_noise: true,
+            srtp: SrtpPolicy::Off,
             jitter: JitterConfig::default(),
             latch: LatchPolicy::SignalledAddress,
+            in_band_digits: InBandDigits::Auto,
+            initial_timeout: Duration::from_secs(60),
             receive_timeout: Duration::from_secs(120),
             rtcp_interval: Duration::from_secs(5),
             catch_up_ticks: 5,
@@ -159,6 +196,9 @@ impl MediaConfig {
         }
         if self.receive_timeout < Duration::from_secs(1) {
             found.push(("media.receive_timeout", "below 1s every silence would end the call".to_owned()));
+        }
+        if self.initial_timeout < Duration::from_secs(1) {
+            found.push(("media.initial_timeout", "below 1s no phone could answer in time".to_owned()));
         }
         if self.rtcp_interval < Duration::from_secs(1) {
             found.push(("media.rtcp_interval", "must be at least 1s".to_owned()));

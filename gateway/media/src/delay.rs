@@ -98,13 +98,19 @@ impl DelayControl {
         self.extremes().map(|extremes| extremes.highest - offset)
     }
 
-    /// Decides for the next frame. `in_hole`: nothing sounds in it, so a larger step is not heard.
-    pub fn correct(&mut self, offset: i64, in_hole: bool) -> Correction {
-        let Some(extremes) = self.extremes() else { return Correction::Stretch(0) };
+    /// How much later than aimed at the reader is, in samples; 0 while nothing was observed lately. Follows
+    /// the network as [`Self::correct`] does; one of the two is asked for each frame.
+    pub fn surplus(&mut self, offset: i64) -> i64 {
+        let Some(extremes) = self.extremes() else { return 0 };
         if self.adaptive {
             self.retarget(extremes.highest - extremes.lowest);
         }
-        let surplus = extremes.highest - offset - self.target;
+        extremes.highest - offset - self.target
+    }
+
+    /// Decides for the next frame. `in_hole`: nothing sounds in it, so a larger step is not heard.
+    pub fn correct(&mut self, offset: i64, in_hole: bool) -> Correction {
+        let surplus = self.surplus(offset);
         if surplus > TOO_FAR {
             return Correction::Cut(surplus);
         }

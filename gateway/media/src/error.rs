@@ -21,6 +21,12 @@ pub enum RtpError {
     /// A payload type nobody negotiated.
     #[error("payload type {0} was not negotiated")]
     PayloadType(u8),
+    /// The tag does not fit: not the far end's, or damaged.
+    #[error("srtp packet is not authentic")]
+    Unauthenticated,
+    /// An authentic packet came a second time.
+    #[error("srtp packet came before")]
+    Replayed,
     /// It came from an address which is not the far end's.
     #[error("datagram came from an unexpected source")]
     UnexpectedSource,

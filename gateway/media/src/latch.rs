@@ -51,6 +51,20 @@ impl Latch {
         source.ip().to_canonical() == self.remote.ip().to_canonical()
     }
 
+    /// An authenticated packet came from here: so this is the far end, wherever it was before (a phone that
+    /// changed networks).
+    pub fn follow(&mut self, source: SocketAddr) {
+        self.remote = source;
+        self.latched = true;
+    }
+
+    /// An authenticated report came from this host before any sound did.
+    pub fn follow_host(&mut self, source: SocketAddr) {
+        if !self.latched && !self.is_remote_host(source) {
+            self.remote.set_ip(source.ip());
+        }
+    }
+
     /// Judges the source of a valid RTP packet and latches to the first acceptable one.
     ///
     /// # Errors

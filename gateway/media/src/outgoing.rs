@@ -63,11 +63,11 @@ impl Outgoing {
         }
     }
 
-    /// Queues a report.
-    pub fn push_rtcp(&mut self, leg: Leg, remote: SocketAddr, report: &[u8]) {
+    /// Queues a report; under rtcp-mux it goes by the RTP socket.
+    pub fn push_rtcp(&mut self, leg: Leg, kind: TransmitKind, remote: SocketAddr, report: &[u8]) {
         let mut bytes = self.buffer();
         bytes.extend_from_slice(report);
-        self.waiting.push_back(Waiting { leg, kind: TransmitKind::Rtcp, remote, bytes });
+        self.waiting.push_back(Waiting { leg, kind, remote, bytes });
     }
 
     /// The oldest.

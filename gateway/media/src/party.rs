@@ -133,13 +133,18 @@ impl Party {
             stream.send_nothing(now);
         }
         if let Some(report) = stream.poll_rtcp(now) {
-            outgoing.push_rtcp(*leg, stream.remote_rtcp(), &report);
+            outgoing.push_rtcp(*leg, stream.rtcp_kind(), stream.remote_rtcp(), &report);
         }
     }
 
     /// Says goodbye.
     pub fn leave(mut self, now: Instant, outgoing: &mut Outgoing) {
-        outgoing.push_rtcp(self.leg, self.stream.remote_rtcp(), &self.stream.bye(now));
+        outgoing.push_rtcp(
+            self.leg,
+            self.stream.rtcp_kind(),
+            self.stream.remote_rtcp(),
+            &self.stream.bye(now),
+        );
     }
 }
 

@@ -120,11 +120,11 @@ impl Reception {
 
     /// Takes the timing of a fresh sound packet into the jitter estimate. Packets sharing a timestamp
     /// with the one before carry no timing.
-    pub fn time(&mut self, epoch: Instant, now: Instant, timestamp: u32) {
+    pub fn time(&mut self, epoch: Instant, now: Instant, timestamp: u32, ticks_per_sample: u32) {
         if self.transit.is_some() && timestamp == self.last_timestamp {
             return;
         }
-        let arrival = samples_between(epoch, now) as u32;
+        let arrival = (samples_between(epoch, now) as u32).wrapping_mul(ticks_per_sample);
         let transit = i64::from(arrival.wrapping_sub(timestamp));
         if let Some(previous) = self.transit {
             // Signed difference modulo 2^32, so that a wrap of either clock is no jump.
@@ -151,7 +151,7 @@ impl Reception {
         self.expected().saturating_sub(self.received)
     }
 
-    /// Interarrival jitter in samples.
+    /// Interarrival jitter in ticks of the RTP clock.
     #[must_use]
     pub fn jitter(&self) -> u32 {
         u32::try_from(self.jitter_16 >> 4).unwrap_or(u32::MAX)

@@ -27,6 +27,8 @@ pub struct Reports {
     last_sr: Option<(u32, Instant)>,
     round_trip: Option<Duration>,
     remote_fraction_lost: Option<f32>,
+    /// Of our packets, over all reports: lost, and the highest number told minus the first.
+    remote_lost: Option<(u32, u32)>,
 }
 
 impl Reports {
@@ -51,6 +53,7 @@ impl Reports {
             last_sr: None,
             round_trip: None,
             remote_fraction_lost: None,
+            remote_lost: None,
         };
         reports.due = now + reports.next_interval() / 2;
         reports
@@ -95,7 +98,7 @@ impl Reports {
     }
 
     /// Takes what the far end (`source`) reports about itself and about us (`own`).
-    pub fn receive(&mut self, now: Instant, packet: &Rtcp, source: Option<u32>, own: u32) {
+    pub fn receive(&mut self, now: Instant, packet: &Rtcp, source: Option<u32>, own: &Sender) {
         let reports = match packet {
             Rtcp::SenderReport { ssrc, info, reports } => {
                 if source == Some(*ssrc) {
@@ -106,8 +109,10 @@ impl Reports {
             Rtcp::ReceiverReport { reports, .. } => reports,
             _ => return,
         };
-        for block in reports.iter().filter(|block| block.ssrc == own) {
+        let sent = u32::try_from(own.packets()).unwrap_or(u32::MAX);
+        for block in reports.iter().filter(|block| block.ssrc == own.ssrc()) {
             self.remote_fraction_lost = Some(f32::from(block.fraction_lost) / 256.0);
+            self.remote_lost = Some((block.cumulative_lost.max(0).unsigned_abs(), sent));
             if block.last_sr != 0 {
                 let middle = (self.ntp(now) >> 16) as u32;
                 let trip = middle.wrapping_sub(block.last_sr).wrapping_sub(block.delay_since_last_sr);
@@ -133,6 +138,13 @@ impl Reports {
     #[must_use]
     pub fn remote_fraction_lost(&self) -> Option<f32> {
         self.remote_fraction_lost
+    }
+
+    /// Share of our packets the far end lost since the beginning, once it has reported after a second.
+    #[must_use]
+    pub fn remote_loss(&self) -> Option<f64> {
+        let (lost, sent) = self.remote_lost?;
+        (sent >= 50).then(|| (f64::from(lost) / f64::from(sent)).min(1.0))
     }
 
     fn block(&self, now: Instant, ssrc: u32, reception: &mut Reception) -> ReportBlock {

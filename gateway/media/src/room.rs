@@ -77,7 +77,7 @@ impl CallMedia {
             let mut old = std::mem::replace(&mut party.stream, stream);
             party.role = role;
             party.activity = activity;
-            self.outgoing.push_rtcp(leg, old.remote_rtcp(), &old.bye(now));
+            self.outgoing.push_rtcp(leg, old.rtcp_kind(), old.remote_rtcp(), &old.bye(now));
         } else if self.parties.len() < MAX_LEGS {
             self.parties.push(Party::new(leg, role, stream, activity));
         } else {

@@ -125,6 +125,20 @@ pub fn is_rtcp(datagram: &[u8]) -> bool {
     datagram.get(1).is_some_and(|kind| (192..=223).contains(kind))
 }
 
+/// Length of a packet's header with its lists, sequence number and SSRC: what SRTP leaves readable.
+#[must_use]
+pub fn header_of(datagram: &[u8]) -> Option<(usize, u16, u32)> {
+    let header = datagram.first_chunk::<HEADER_LENGTH>()?;
+    let [flags, _, q0, q1, _, _, _, _, s0, s1, s2, s3] = *header;
+    let mut length = HEADER_LENGTH + usize::from(flags & 0x0f) * 4;
+    if flags & 0x10 != 0 {
+        let words = datagram.get(length + 2..)?.first_chunk::<2>()?;
+        length += 4 + usize::from(u16::from_be_bytes(*words)) * 4;
+    }
+    let fits = flags >> 6 == 2 && length <= datagram.len();
+    fits.then_some((length, u16::from_be_bytes([q0, q1]), u32::from_be_bytes([s0, s1, s2, s3])))
+}
+
 fn read_extension(bytes: &[u8]) -> Result<(Option<Extension<'_>>, &[u8]), RtpError> {
     let (&[p0, p1, l0, l1], rest) = bytes.split_first_chunk::<4>().ok_or(RtpError::Truncated)?;
     let length = usize::from(u16::from_be_bytes([l0, l1])) * 4;

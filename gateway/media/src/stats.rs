@@ -16,10 +16,15 @@ pub struct StreamStats {
     pub packets_late: u64,
     /// Packets seen before.
     pub packets_duplicate: u64,
+    /// Packets from addresses that are not the far end's, or that failed authentication; counted in
+    /// `packets_refused` too.
+    pub packets_strange: u64,
     /// Packets refused: wrong source, payload type, form or place on the timeline.
     pub packets_refused: u64,
     /// Sound made up for missing packets.
     pub concealed: Duration,
+    /// Sound recovered from redundancy (Opus).
+    pub recovered: Duration,
     /// Sound cut out to catch up with the sender.
     pub cut: Duration,
     /// How often the timeline began anew (source change, clock jump).
@@ -32,6 +37,10 @@ pub struct StreamStats {
     pub round_trip: Option<Duration>,
     /// Share of our packets the far end lost lately (0 to 1), once it has reported.
     pub remote_fraction_lost: Option<f32>,
+    /// Mean opinion score of what we heard, 1 to 4.4 (`quality.rs`), once there was a second of it.
+    pub opinion: Option<f32>,
+    /// The same of what the far end heard, once it has reported.
+    pub remote_opinion: Option<f32>,
     /// RTP packets sent.
     pub packets_sent: u64,
     /// Their payload bytes.

@@ -3,7 +3,11 @@
 use std::net::IpAddr;
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
-use gateway_media::{Codec, Direction, MediaConfig, Stream, StreamConfig};
+use gateway_media::codec::opus;
+use gateway_media::{
+    Codec, Direction, MediaConfig, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite, Stream, StreamConfig,
+    StreamFormat,
+};
 use gateway_sip::sdp;
 use rand::Rng as _;
 
@@ -18,6 +22,11 @@ pub fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
     sdp::Capabilities {
         codecs: media.codecs.iter().map(ours).collect(),
         comfort_noise: media.comfort_noise,
+        srtp: match media.srtp {
+            SrtpPolicy::Off => sdp::SrtpPolicy::Off,
+            SrtpPolicy::Optional => sdp::SrtpPolicy::Optional,
+            SrtpPolicy::Required => sdp::SrtpPolicy::Required,
+        },
         ..sdp::Capabilities::default()
     }
 }
@@ -32,9 +41,17 @@ pub fn description() -> sdp::LocalDescription {
 pub fn stream(media: &MediaConfig, agreed: &sdp::Negotiated, signalling: Option<IpAddr>) -> Stream {
     let mut random = rand::rng();
     let mut config = StreamConfig::new(media, codec(agreed.codec), agreed.remote_rtp);
-    config.payload_type_send = agreed.payload_type.send;
-    config.payload_type_receive = agreed.payload_type.receive;
-    config.telephone_event_receive = agreed.telephone_event.map(|types| types.receive);
+    let format = format(agreed);
+    config.payload_type_send = format.payload_type_send;
+    config.payload_type_receive = format.payload_type_receive;
+    config.telephone_event_receive = format.telephone_event_receive;
+    config.telephone_event_send = format.telephone_event_send;
+    config.telephone_event_clock = format.telephone_event_clock;
+    config.comfort_noise = format.comfort_noise;
+    config.packet_length_ms = format.packet_length_ms;
+    config.opus = format.opus;
+    config.srtp = format.srtp;
+    config.rtcp_mux = format.rtcp_mux;
     config.remote_rtcp = agreed.remote_rtcp;
     config.signalling = signalling;
     config.ssrc = random.random();
@@ -53,13 +70,40 @@ pub fn change(stream: &mut Stream, now: Instant, agreed: &sdp::Negotiated) {
     if agreed.direction.sends() {
         stream.set_remote(agreed.remote_rtp, agreed.remote_rtcp);
     }
-    stream.set_codec(
-        codec(agreed.codec),
-        agreed.payload_type.send,
-        agreed.payload_type.receive,
-        agreed.telephone_event.map(|types| types.receive),
-    );
+    stream.set_format(format(agreed));
     stream.set_direction(now, direction(agreed.direction));
+}
+
+fn format(agreed: &sdp::Negotiated) -> StreamFormat {
+    StreamFormat {
+        codec: codec(agreed.codec),
+        payload_type_send: agreed.payload_type.send,
+        payload_type_receive: agreed.payload_type.receive,
+        telephone_event_receive: agreed.telephone_event.map(|types| types.receive),
+        telephone_event_send: agreed.telephone_event.map(|types| types.send),
+        telephone_event_clock: agreed.telephone_event_clock,
+        comfort_noise: agreed.comfort_noise,
+        packet_length_ms: agreed.ptime_ms,
+        opus: opus::Wishes {
+            forward_error_correction: agreed.opus.forward_error_correction,
+            max_average_bitrate: agreed.opus.max_average_bitrate,
+        },
+        srtp: agreed.srtp.as_ref().and_then(keys),
+        rtcp_mux: agreed.rtcp_mux,
+    }
+}
+
+fn keys(keys: &sdp::SrtpKeys) -> Option<SrtpKeys> {
+    let suite = match keys.suite {
+        sdp::SrtpSuite::AesCm128HmacSha1_80 => SrtpSuite::AesCm128HmacSha1_80,
+        sdp::SrtpSuite::AesCm128HmacSha1_32 => SrtpSuite::AesCm128HmacSha1_32,
+        sdp::SrtpSuite::AesCm256HmacSha1_80 => SrtpSuite::AesCm256HmacSha1_80,
+        sdp::SrtpSuite::AesCm256HmacSha1_32 => SrtpSuite::AesCm256HmacSha1_32,
+        sdp::SrtpSuite::AeadAes128Gcm => SrtpSuite::AeadAes128Gcm,
+        sdp::SrtpSuite::AeadAes256Gcm => SrtpSuite::AeadAes256Gcm,
+    };
+    let key = |key: &sdp::SrtpKey| SrtpKey::new(suite, key.key(), key.salt(), key.mki_length);
+    Some(SrtpKeys { suite, send: key(&keys.send)?, receive: key(&keys.receive)? })
 }
 
 /// The codec of a description.

@@ -145,7 +145,10 @@ pub fn samples_in(payload: &[u8]) -> Option<usize> {
     (1..=MAX_SAMPLES).contains(&samples).then_some(samples)
 }
 
-/// Whether a packet may carry a copy of what was before it: only the speech modes do.
+/// Whether a packet carries a copy of what was before it. Only the speech modes can; the bit stands after one
+/// bit of voice activity per 20 ms (RFC 6716 4.2.3). Of packets of several frames none is expected.
 fn has_redundancy(payload: &[u8]) -> bool {
-    payload.first().is_some_and(|toc| toc >> 3 < 16)
+    let &[toc, head, ..] = payload else { return false };
+    let frames = samples_in(payload).map_or(1, |samples| samples.div_ceil(160).min(3));
+    toc >> 3 < 16 && toc & 3 == 0 && head >> (7 - frames) & 1 == 1
 }

@@ -5,6 +5,7 @@
 
 mod bridge_carries_sound;
 mod clocks_drift;
+mod codecs_sound_right;
 mod config_is_checked;
 mod digits_arrive_once;
 mod far_end_moves;
@@ -12,6 +13,8 @@ mod g711_is_exact;
 mod headers_round_trip;
 mod hold_and_consult;
 mod hostile_packets;
+mod keys_by_three_ways;
+mod legs_of_one_codec;
 mod packets_go_missing;
 mod prompts_play_out;
 mod rates_are_converted;
@@ -20,5 +23,7 @@ mod recording_stays_aligned;
 mod reports_tell_quality;
 mod rig;
 mod room_rig;
+mod silence_is_not_death;
 mod speech_pauses;
+mod srtp_keeps_strangers_out;
 mod three_talk;

@@ -112,6 +112,7 @@ fn jitter_converges_to_the_mean_deviation() {
             start(),
             at_ms(u64::from(number) * 20 + late),
             4_294_960_000u32.wrapping_add(number * 160),
+            1,
         );
     }
     assert!((79..=81).contains(&reception.jitter()), "{}", reception.jitter());
