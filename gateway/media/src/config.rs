@@ -44,6 +44,9 @@ pub struct MediaConfig {
     /// Speech counts as over after so much silence. Default `"400ms"`.
     #[serde(deserialize_with = "duration")]
     pub speech_hangover: Duration,
+    /// Whether a key pressed by one leg is pressed towards those who hear it, too: for callers who must steer
+    /// another house's menu. Default false: keys are often an identity number.
+    pub forward_digits: bool,
     /// Whether a beep tells everybody that a supervisor breaks into their talk, and that he is gone. Default
     /// true.
     pub barge_tone: bool,
@@ -162,6 +165,7 @@ impl Default for MediaConfig {
             catch_up_ticks: 5,
             speech_floor_db: -48.0,
             speech_hangover: Duration::from_millis(400),
+            forward_digits: false,
             barge_tone: true,
             recording: RecordingConfig::default(),
         }

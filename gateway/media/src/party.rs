@@ -3,8 +3,9 @@
 use std::time::Instant;
 
 use crate::{
-    Leg, MediaError, Player, Prompt, Role, Stream,
+    Leg, MediaError, MediaEvent, Player, Prompt, Role, Stream,
     activity::Activity,
+    dtmf::Digit,
     event::{BridgeEvent, Events},
     frame::{FrameKind, SILENCE, Samples},
     mixer,
@@ -13,6 +14,17 @@ use crate::{
 
 /// Silence between prompts, in samples (200 ms): sentences need a breath.
 const PROMPT_GAP: usize = 1_600;
+
+/// What the room needs of a leg's sound in a tick.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// Samples: it is mixed, recorded, or coded anew.
+    Samples,
+    /// Payloads, to be passed on as they came.
+    Payload,
+    /// Both: passed on, and recorded.
+    Both,
+}
 
 /// A leg and everything about it.
 pub struct Party {
@@ -28,9 +40,15 @@ pub struct Party {
     pub keep_sending: bool,
     /// Bit n: it hears the room's party n. Follows from the roles; `room.rs` keeps it.
     pub hears: u8,
-    /// What was received this tick, and whether there is anything in it.
+    /// The one leg whose payloads may go to this one untouched, this tick.
+    pub passes_on: Option<usize>,
+    /// What was received this tick, and whether there is anything in it. The samples count only where
+    /// somebody needs them.
     pub heard: Samples,
+    pub kind: FrameKind,
     pub sounds: bool,
+    /// Keys pressed this tick, for those who hear it.
+    pub pressed: Vec<Digit>,
     /// Played instead of the conversation. Made at first use: most legs are never played anything.
     player: Option<Box<Player>>,
     /// Played over the conversation.
@@ -49,8 +67,11 @@ impl Party {
             echo: false,
             keep_sending: true,
             hears: 0,
+            passes_on: None,
             heard: SILENCE,
+            kind: FrameKind::NothingYet,
             sounds: false,
+            pressed: Vec::new(),
             player: None,
             overlay: None,
             music: 0,
@@ -79,16 +100,55 @@ impl Party {
     }
 
     /// Takes what was received this tick and what there is to tell.
-    pub fn hear(&mut self, now: Instant, events: &mut Events) {
-        let frame = self.stream.poll_frame(now);
-        self.heard = frame.samples;
-        self.sounds = matches!(frame.kind, FrameKind::Voice | FrameKind::Concealed);
+    pub fn hear(&mut self, now: Instant, wanted: Wanted, events: &mut Events) {
+        self.kind = if wanted == Wanted::Samples {
+            let frame = self.stream.poll_frame(now);
+            self.heard = frame.samples;
+            frame.kind
+        } else {
+            self.stream.poll_payload(now)
+        };
+        self.sounds = matches!(self.kind, FrameKind::Voice | FrameKind::Concealed);
+        self.pressed.clear();
+        while let Some(event) = self.stream.poll_event() {
+            if let MediaEvent::Digit(digit) = event {
+                self.pressed.push(digit);
+            }
+            events.tell(BridgeEvent::of(self.leg, event));
+        }
+    }
+
+    /// Listens to what was heard. After its payload was passed on: decoding it uses it up.
+    pub fn listen(&mut self, now: Instant, wanted: Wanted, events: &mut Events) {
+        match wanted {
+            // Nobody listens in: whoever sends counts as speaking.
+            Wanted::Payload if self.sounds => return self.activity.restart(now),
+            Wanted::Payload => return,
+            Wanted::Both => self.heard = *self.stream.samples(),
+            Wanted::Samples => {}
+        }
         if let Some(speaking) = self.activity.hear(now, &self.heard) {
             events.tell(BridgeEvent::VoiceActivity { leg: self.leg, speaking });
         }
-        while let Some(event) = self.stream.poll_event() {
-            events.tell(BridgeEvent::of(self.leg, event));
+    }
+
+    /// Whether something of its own is played to this leg, so that it cannot be sent another's payloads.
+    pub fn is_played_to(&self) -> bool {
+        [&self.player, &self.overlay].into_iter().flatten().any(|player| player.is_playing())
+    }
+
+    /// Sends what another leg received, untouched, and a report when one is due. Whoever changes over between
+    /// payloads and samples hears no seam: both are the same frames.
+    pub fn pass_on(&mut self, now: Instant, speaker: &mut Self, outgoing: &mut Outgoing) {
+        let payload = speaker.stream.payload();
+        if payload.is_none() && speaker.kind != FrameKind::Concealed {
+            // Silence, or a packet that is no frame: as sound, so that the far end is never sent nothing.
+            let samples = *speaker.stream.samples();
+            return self.speak(now, &samples, speaker.sounds, outgoing);
         }
+        let Self { leg, stream, .. } = self;
+        outgoing.push_rtp(*leg, stream.remote(), |bytes| stream.forward(now, speaker.kind, payload, bytes));
+        self.report(now, outgoing);
     }
 
     /// Puts what is played to this leg into what it hears; true when anything was.
@@ -132,8 +192,12 @@ impl Party {
         } else {
             stream.send_nothing(now);
         }
-        if let Some(report) = stream.poll_rtcp(now) {
-            outgoing.push_rtcp(*leg, stream.rtcp_kind(), stream.remote_rtcp(), &report);
+        self.report(now, outgoing);
+    }
+
+    fn report(&mut self, now: Instant, outgoing: &mut Outgoing) {
+        if let Some(report) = self.stream.poll_rtcp(now) {
+            outgoing.push_rtcp(self.leg, self.stream.rtcp_kind(), self.stream.remote_rtcp(), &report);
         }
     }
 

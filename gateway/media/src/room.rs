@@ -12,14 +12,14 @@ use std::{
 };
 
 use crate::{
-    FRAME_DURATION, Leg, MediaConfig, MediaError, Pause, PauseReason, Prompt, Recorder, RecordingBlock, Role,
-    RtpError, Stream, StreamStats,
+    Codec, FRAME_DURATION, Leg, MediaConfig, MediaError, Pause, PauseReason, Prompt, Recorder,
+    RecordingBlock, Role, RtpError, Stream, StreamStats,
     activity::Activity,
     event::{BridgeEvent, Events},
     frame::{SILENCE, Samples},
     mixer::Mix,
     outgoing::{Outgoing, Transmit},
-    party::Party,
+    party::{Party, Wanted},
     tone,
 };
 
@@ -390,14 +390,24 @@ impl CallMedia {
     }
 
     fn run_tick(&mut self, now: Instant) {
-        for party in &mut self.parties {
-            party.hear(now, &mut self.events);
+        let wanted = self.find_passing();
+        for (party, wanted) in self.parties.iter_mut().zip(wanted) {
+            party.hear(now, wanted, &mut self.events);
+        }
+        if self.config.forward_digits {
+            self.forward_digits();
+        }
+        for listener in 0..self.parties.len() {
+            self.pass_on(now, listener);
+        }
+        for (party, wanted) in self.parties.iter_mut().zip(wanted) {
+            party.listen(now, wanted, &mut self.events);
         }
         let mut to_caller = SILENCE;
         for listener in 0..self.parties.len() {
             let mut heard = SILENCE;
-            let hears = self.parties.get(listener).map_or(0, |party| party.hears);
-            let voices = mix(&self.parties, hears, &mut heard);
+            let Some(Party { hears, passes_on: None, .. }) = self.parties.get(listener) else { continue };
+            let voices = mix(&self.parties, *hears, &mut heard);
             if let Some(party) = self.parties.get_mut(listener) {
                 let dubbed = party.dub(&mut heard, self.music.as_ref(), &mut self.events);
                 party.speak(now, &heard, voices || dubbed, &mut self.outgoing);
@@ -407,6 +417,70 @@ impl CallMedia {
             }
         }
         self.record(&to_caller);
+    }
+
+    /// Whose payloads may go to whom untouched: where a leg hears exactly one other, in the same codec, and
+    /// that codec loses by coding twice. G.711 does not, and a copy of samples costs less than finding out.
+    fn find_passing(&mut self) -> [Wanted; MAX_LEGS] {
+        let records_prompts = self.config.recording.prompts && self.is_recording();
+        for listener in 0..self.parties.len() {
+            let Some(party) = self.parties.get(listener) else { continue };
+            let speaker = party.hears.trailing_zeros() as usize;
+            let alone = party.hears.is_power_of_two() && speaker != listener;
+            let plain = alone
+                && matches!(party.stream.codec(), Codec::G722 | Codec::Opus)
+                && !party.is_played_to()
+                && !(records_prompts && party.role == Role::Caller);
+            let fits = |from: &Party| party.stream.can_forward(&from.stream);
+            let found = (plain && self.parties.get(speaker).is_some_and(fits)).then_some(speaker);
+            if let Some(party) = self.parties.get_mut(listener) {
+                party.passes_on = found;
+            }
+        }
+        let passed =
+            self.parties.iter().filter_map(|party| party.passes_on).fold(0, |mask, at| mask | 1 << at);
+        let needed = if passed == 0 { u8::MAX } else { self.needed() };
+        std::array::from_fn(|at| match (passed >> at & 1 == 1, needed >> at & 1 == 1) {
+            (false, _) => Wanted::Samples,
+            (true, false) => Wanted::Payload,
+            (true, true) => Wanted::Both,
+        })
+    }
+
+    /// Bit n: somebody needs party n as samples.
+    fn needed(&self) -> u8 {
+        let recorded = if self.is_recording() { self.left | self.right } else { 0 };
+        let mixed = self.parties.iter().filter(|party| party.passes_on.is_none()).map(|party| party.hears);
+        mixed.fold(recorded, |mask, hears| mask | hears)
+    }
+
+    fn is_recording(&self) -> bool {
+        self.recorder.as_ref().is_some_and(|recorder| !recorder.is_finished())
+    }
+
+    /// Sends a leg another's payload, if that is its case this tick.
+    fn pass_on(&mut self, now: Instant, listener: usize) {
+        let Some(speaker) = self.parties.get(listener).and_then(|party| party.passes_on) else { return };
+        if let Ok([party, speaker]) = self.parties.get_disjoint_mut([listener, speaker]) {
+            party.pass_on(now, speaker, &mut self.outgoing);
+        }
+    }
+
+    /// Keys one leg pressed are pressed towards those who hear it.
+    fn forward_digits(&mut self) {
+        for speaker in 0..self.parties.len() {
+            for listener in 0..self.parties.len() {
+                let Ok([party, speaking]) = self.parties.get_disjoint_mut([listener, speaker]) else {
+                    continue;
+                };
+                if party.hears >> speaker & 1 == 1 {
+                    for digit in &speaking.pressed {
+                        // More keys than anybody presses: the rest is lost.
+                        let _ = party.stream.press(digit.digit, digit.duration_ms);
+                    }
+                }
+            }
+        }
     }
 
     /// `to_caller` is what the caller was sent, prompts and all.

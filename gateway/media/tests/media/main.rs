@@ -27,3 +27,4 @@ mod silence_is_not_death;
 mod speech_pauses;
 mod srtp_keeps_strangers_out;
 mod three_talk;
+mod voices_pass_untouched;
