@@ -88,6 +88,11 @@ impl Head {
     /// A folded line continues the field before it (RFC 3261 §7.3.1); false if there is none.
     pub(crate) fn continue_line(&mut self, line: &str) -> bool {
         let Some(last) = self.fields.last_mut() else { return false };
+        let line = line.trim_ascii();
+        if line.is_empty() {
+            // Nothing is joined: a value never ends in a space, so what is written is read alike.
+            return true;
+        }
         // The joined value moves to the end of the text, once however many lines follow.
         if last.value.end as usize != self.text.len() {
             let start = self.text.len();
@@ -99,7 +104,7 @@ impl Head {
         if last.value.start != last.value.end {
             self.text.push(' ');
         }
-        self.text.push_str(line.trim_ascii());
+        self.text.push_str(line);
         last.value.end = self.text.len() as u32;
         true
     }
