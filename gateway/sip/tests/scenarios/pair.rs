@@ -21,6 +21,8 @@ pub enum Fate {
     Lose,
     Twice,
     Late,
+    /// So many milliseconds on its way: what is sent after it may arrive before.
+    After(u64),
 }
 
 pub struct Side {
@@ -110,6 +112,7 @@ impl Pair {
                     Fate::Lose => &[],
                     Fate::Twice => &[20, 25],
                     Fate::Late => &[900],
+                    Fate::After(ref late) => std::slice::from_ref(late),
                 };
                 for delay in delays {
                     self.serial += 1;
