@@ -29,8 +29,8 @@ const WEAKEST: f32 = 450.0;
 /// are out of tune and so look weaker than they are.
 const TWIST: f32 = 10.0;
 const REVERSE_TWIST: f32 = 3.2;
-/// A tone is stronger than the others of its group by this (8 dB).
-const STANDS_OUT: f32 = 6.3;
+/// A tone is stronger than the others of its group by this (6 dB; the strong group leaks into the weak one).
+const STANDS_OUT: f32 = 4.0;
 /// Share of all energy in the two tones; what detuned tones (1.5 %) keep in the worst case, and speech rarely.
 const SHARE: f32 = 0.70;
 

@@ -135,6 +135,8 @@ pub struct JitterBuffer {
     noise: Option<Box<Noise>>,
     /// The last whole payload read, and whether its samples were asked for.
     whole: Held,
+    /// `whole` is what the last reading found, decoded or not.
+    is_whole: bool,
     pending: Pending,
     /// Payloads passed by undecoded, so that the decoder's memory is stale.
     stale: bool,
@@ -190,6 +192,7 @@ impl JitterBuffer {
             own_concealment: 0,
             noise: None,
             whole: Held::default(),
+            is_whole: false,
             pending: Pending::Nothing,
             stale: false,
             samples: SILENCE,
@@ -263,6 +266,7 @@ impl JitterBuffer {
     /// the reader really is.
     pub fn read(&mut self, now: Instant) -> FrameKind {
         self.settle();
+        self.is_whole = false;
         let clock = self.begin_reading(now);
         let wanted = self.length_of_next_read();
         let mut scratch = [0; FRAME_SAMPLES + MAX_STRETCH];
@@ -283,6 +287,7 @@ impl JitterBuffer {
             self.stale = true;
         }
         self.pending = Pending::Nothing;
+        self.is_whole = false;
         if !self.anchored {
             return self.read(now);
         }
@@ -309,6 +314,7 @@ impl JitterBuffer {
                 let used = std::mem::replace(&mut self.whole, held);
                 self.keep(used.payload);
                 self.pending = Pending::Payload;
+                self.is_whole = true;
                 self.has_sounded = true;
                 self.counters.sounded_samples += frame as u64;
                 FrameKind::Voice
@@ -340,13 +346,11 @@ impl JitterBuffer {
         kind
     }
 
-    /// The payload of the last [`Self::read_whole`], if it was one payload of 20 ms.
+    /// The payload of the last [`Self::read_whole`], if it was one payload of 20 ms; whether its samples were
+    /// asked for before makes no difference.
     #[must_use]
     pub fn payload(&self) -> Option<(Codec, &[u8])> {
-        match self.pending {
-            Pending::Payload => self.whole.codec.map(|codec| (codec, self.whole.payload.as_slice())),
-            _ => None,
-        }
+        self.whole.codec.filter(|_| self.is_whole).map(|codec| (codec, self.whole.payload.as_slice()))
     }
 
     /// The samples of the last reading.

@@ -11,7 +11,8 @@ use std::{
 };
 
 use gateway_media::{
-    CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Role, Stream, StreamConfig, tone,
+    CallMedia, Codec, FRAME_DURATION, Leg, MediaConfig, Prompt, Role, SrtpKey, SrtpKeys, SrtpSuite, Stream,
+    StreamConfig, tone,
 };
 use stats_alloc::{INSTRUMENTED_SYSTEM, Region, StatsAlloc};
 
@@ -25,11 +26,55 @@ fn a_minute_of_talk() {
     let two = [(Role::Caller, Codec::Pcma), (Role::Agent, Codec::Pcmu)];
     talk(start, &two);
     talk(start, &[two[0], two[1], (Role::Specialist, Codec::Pcma), (Role::Whisperer, Codec::Pcma)]);
+    for codec in [Codec::Pcma, Codec::G722, Codec::Opus] {
+        encrypted(start, codec);
+    }
     // The counter counts: this is what one allocation looks like.
     let region = Region::new(ALLOCATOR);
     let boxed = std::hint::black_box(Box::new([1_000; 160]));
     assert_eq!(region.change().allocations, 1);
     drop(boxed);
+}
+
+/// A leg with keys sends to another, which decodes one packet and passes the next on.
+fn encrypted(start: Instant, codec: Codec) {
+    let media = MediaConfig { rtcp_interval: Duration::from_secs(3_600), ..MediaConfig::default() };
+    let address = SocketAddr::from(([192, 0, 2, 1], 4_000));
+    for suite in [SrtpSuite::AesCm128HmacSha1_80, SrtpSuite::AeadAes128Gcm] {
+        let (key, salt) = suite.lengths();
+        let key = SrtpKey::new(suite, &[7; 32][..key], &[9; 14][..salt], 0).unwrap();
+        let keys = SrtpKeys { suite, send: key, receive: key };
+        let stream = || {
+            let config = StreamConfig { srtp: Some(keys), ..StreamConfig::new(&media, codec, address) };
+            Stream::new(config, start)
+        };
+        let (mut phone, mut ours, mut onward) = (stream(), stream(), stream());
+        let (mut packet, mut passed) = (Vec::with_capacity(1_024), Vec::with_capacity(1_024));
+        let mut heard = 0;
+        let mut run = |range: std::ops::Range<u32>| {
+            for tick in range {
+                let now = start + FRAME_DURATION * tick;
+                phone.send_frame(now, &[1_000; 160], &mut packet);
+                if tick % 50 != 7 {
+                    ours.receive(now, address, &packet).unwrap();
+                }
+                if tick % 100 < 50 {
+                    let kind = ours.poll_payload(now);
+                    onward.forward(now, kind, ours.payload(), &mut passed);
+                } else {
+                    let frame = ours.poll_frame(now);
+                    onward.send_frame(now, &frame.samples, &mut passed);
+                }
+                heard += usize::from(!passed.is_empty());
+            }
+        };
+        run(0..600);
+        let region = Region::new(ALLOCATOR);
+        run(600..3_600);
+        let change = region.change();
+        assert_eq!((change.allocations, change.reallocations), (0, 0), "{codec:?} {suite:?} {change:?}");
+        assert!(heard > 3_400, "{codec:?}: {heard}");
+    }
 }
 
 fn talk(start: Instant, legs: &[(Role, Codec)]) {

@@ -82,7 +82,10 @@ fn who_records_hears_what_is_passed_on() {
         from.receive(at_frame(frame), caller(), &phone.next(440.0)).expect("it is theirs");
         let kind = from.poll_payload(at_frame(frame));
         assert!(frame < 10 || kind == FrameKind::Voice, "frame {frame}: {kind:?}");
+        let before = from.payload().map(|payload| payload.bytes.to_vec());
         heard.extend_from_slice(from.samples());
+        let after = from.payload().map(|payload| payload.bytes.to_vec());
+        assert_eq!(before, after, "listening takes nothing away from who is passed on to");
     }
     assert_tone(440.0, 8_000.0, &heard[8_000..24_000]);
 }
