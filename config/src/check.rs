@@ -117,6 +117,14 @@ fn sockets(config: &Config, note: &mut Note<'_>) {
             note.fault(path, "must be an address that the carrier can reach");
         }
     }
+    if config.sip.tls.is_none()
+        && let Some(listen) = config.sip.listen.iter().find(|listen| listen.is_secure())
+    {
+        note.fault("sip.tls", format!("needed for the listener {listen}: certificate and key"));
+    }
+    if config.sip.tls.as_ref().is_some_and(|tls| tls.require_client && tls.client_ca.is_none()) {
+        note.fault("sip.tls.client_ca", "needed to require certificates of peers");
+    }
     if config.sip.digest.is_empty() {
         note.fault("sip.digest", "at least one of \"sha-256\" and \"md5\" is needed");
     }

@@ -174,11 +174,7 @@ impl<'de> Deserialize<'de> for Listen {
         let (transport, address) = text.split_once(':').ok_or_else(wrong)?;
         let address = address.parse().map_err(|_| wrong())?;
         let transport = match transport {
-            "tls" | "ws" | "wss" => {
-                return Err(D::Error::custom(format!(
-                    "transport `{transport}` is not in this version; use udp or tcp"
-                )));
-            }
+            "wss" => Transport::Wss,
             known => Transport::of_parameter(known).ok_or_else(wrong)?,
         };
         Ok(Self::new(transport, address))
@@ -202,6 +198,10 @@ pub enum Digest {
 pub struct SipConfig {
     /// Listeners.
     pub listen: Vec<Listen>,
+    /// Our certificate, for `tls` and `wss` listeners.
+    pub tls: Option<SipTlsConfig>,
+    /// Pages that may connect by WebSocket, as browsers write them (`https://desk.example`); any when empty.
+    pub websocket_origins: Vec<String>,
     /// Address written into Contact and Via when the carrier sees another than the socket's own.
     pub external_address: Option<IpAddr>,
     /// Digest realm of the agents' phones.
@@ -210,7 +210,7 @@ pub struct SipConfig {
     pub digest: Vec<Digest>,
     /// Networks from which agents' phones may register. Anyone else gets no answer.
     pub agent_networks: Vec<IpNet>,
-    /// Calls at once; more are answered 503 with Retry-After.
+    /// Calls at once, agents' legs included; more are answered 503 with Retry-After.
     pub max_calls: usize,
     /// The session interval asked for and granted at most (RFC 4028); `"0s"` turns session timers off.
     #[serde(with = "record::units::duration")]
@@ -220,6 +220,43 @@ pub struct SipConfig {
     pub min_se: Duration,
     /// Reliable ringing (100rel, RFC 3262).
     pub reliable_ringing: ReliableRinging,
+    /// Limits by the second, and the share kept for lanes that go first.
+    pub limits: LimitsConfig,
+}
+
+/// `[sip.tls]`: PEM files, read again when they change.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SipTlsConfig {
+    /// The certificate with its chain.
+    pub certificate: PathBuf,
+    /// Its key.
+    pub key: PathBuf,
+    /// Authorities whose certificates peers may show; a bad one is refused.
+    pub client_ca: Option<PathBuf>,
+    /// Whether every peer must show one.
+    #[serde(default)]
+    pub require_client: bool,
+}
+
+/// `[sip.limits]`. 0 turns a limit off.
+#[derive(Clone, Copy, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct LimitsConfig {
+    /// Of `max_calls`, so many are kept for lanes that go first, at most a tenth.
+    pub reserve: usize,
+    /// New calls a second of all together.
+    pub calls_per_second: u32,
+    /// New calls and registrations a second of one source address.
+    pub source_per_second: u32,
+    /// Calls a minute of one number; lanes that go first are not counted.
+    pub caller_per_minute: u32,
+}
+
+impl Default for LimitsConfig {
+    fn default() -> Self {
+        Self { reserve: 50, calls_per_second: 0, source_per_second: 0, caller_per_minute: 0 }
+    }
 }
 
 impl Default for SipConfig {
@@ -227,6 +264,8 @@ impl Default for SipConfig {
         let local = SocketAddr::from(([127, 0, 0, 1], 5060));
         Self {
             listen: vec![Listen::Udp(local), Listen::Tcp(local)],
+            tls: None,
+            websocket_origins: Vec::new(),
             external_address: None,
             realm: "jiesu".into(),
             digest: vec![Digest::Sha256, Digest::Md5],
@@ -245,6 +284,7 @@ impl Default for SipConfig {
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),
             reliable_ringing: ReliableRinging::Supported,
+            limits: LimitsConfig::default(),
         }
     }
 }

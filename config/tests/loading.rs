@@ -169,7 +169,8 @@ fn a_secret_comes_from_its_file_and_is_never_printed() {
 fn what_could_not_work_is_refused_before_a_port_is_bound() {
     for (text, key) in [
         ("[sip]\nlisten = [\"udp:0.0.0.0:5060\"]\n", "sip.external_address"),
-        ("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n", "sip.listen[0]"),
+        ("[sip]\nlisten = [\"tls:127.0.0.1:5061\"]\n", "sip.tls"),
+        ("[sip]\nlisten = [\"sctp:127.0.0.1:5061\"]\n", "sip.listen[0]"),
         ("[sip]\nlisten = []\n", "sip.listen"),
         ("[media]\nrtp_ports = [20000, 20001]\n", "media.rtp_ports"),
         ("[[sinks]]\nname = \"a\"\nkind = \"carrier-pigeon\"\n", "sinks"),

@@ -16,6 +16,7 @@ use tokio::net::TcpListener;
 use tokio::sync::{mpsc, watch};
 use tokio::task::JoinSet;
 
+use crate::calls::gate::Gate;
 use crate::calls::hub::Hub;
 use crate::calls::ports::PortPool;
 use crate::calls::prompts::Prompts;
@@ -24,6 +25,7 @@ use crate::calls::{Calls, Counters, Ending, Live, accept, number_context, transc
 use crate::desk::RunningDesk;
 use crate::http::{self, Checks};
 use crate::intake::Middle;
+use crate::net::tls::{self, Tls};
 use crate::switch::{self, Incoming, Sockets, Switch};
 use crate::{calls, clock, fetch, recover, settings, trunks};
 
@@ -38,6 +40,7 @@ const HANG_UP_LIMIT: Duration = Duration::from_secs(15);
 pub struct App {
     config: Config,
     sockets: Sockets,
+    tls: Tls,
     http: TcpListener,
     metrics: TcpListener,
     outbox: Outbox,
@@ -97,6 +100,7 @@ impl App {
             anyhow::anyhow!(faults.join("; "))
         })?;
         let speech = asr::Pool::start(&config.speech, &data)?;
+        let tls = Tls::load(&config)?;
         let sockets = Sockets::bind(&config.sip.listen).await?;
         let http = bind("http.listen", config.http.listen).await?;
         let metrics = bind("metrics.listen", config.metrics.listen).await?;
@@ -108,6 +112,7 @@ impl App {
         Ok(Self {
             config,
             sockets,
+            tls,
             http,
             metrics,
             outbox,
@@ -155,7 +160,10 @@ impl App {
         let endpoint = settings::endpoint_config(&self.config, &self.sockets);
         let media_address = settings::media_address(&self.config, &self.sockets);
         let rtp_address = settings::rtp_address(&self.config, media_address);
-        let (switch, incoming, presence) = switch::start(self.sockets, endpoint, rand::random());
+        let tls = self.tls;
+        let origins = Arc::new(self.config.sip.websocket_origins.clone());
+        let secured = switch::Secured { tls: tls.clone(), origins };
+        let (switch, incoming, presence) = switch::start(self.sockets, secured, endpoint, rand::random());
         let live = Live::new(&self.config);
         let hub = Hub::start(live.call.clone(), presence);
         let calls = Arc::new(Calls {
@@ -171,6 +179,7 @@ impl App {
             speech_ready: speech_ready.clone(),
             speech_wanted,
             ending: ending_receiver.clone(),
+            gate: Gate::new(&self.config.sip),
             counters: Counters::default(),
         });
 
@@ -188,6 +197,7 @@ impl App {
         let media_folder = self.config.node.data_dir.join("attachments");
         workers.spawn(fetch::work(middle.clone(), channels.clone(), media_folder, stopped.clone()));
         workers.spawn(housekeeping(calls.clone(), stopped.clone()));
+        workers.spawn(watch_certificates(tls.clone(), self.config.clone(), stopped.clone()));
 
         let limits = channels::Limits {
             max_in_flight: self.config.http.max_concurrent,
@@ -205,6 +215,13 @@ impl App {
         workers.spawn(http::serve(self.metrics, http::metrics(self.prometheus), stopped.clone()));
 
         let mut running = JoinSet::new();
+        let reload = || {
+            let config = reload()?;
+            if let Err(error) = tls.reload(&config) {
+                tracing::error!(error = %format!("{error:#}"), "Certificates were not taken over; the old ones stay in force.");
+            }
+            Some(config)
+        };
         take_calls(&calls, &switch, incoming, &mut control, &ending, reload, &mut running).await;
         // Every call is over, or was told to be: what they wrote is in the store's queue.
         let _ =
@@ -283,6 +300,26 @@ async fn apply(calls: &Calls, switch: &Switch, config: &Config) {
     match calls.middle.lists().reload() {
         Ok(report) => tracing::info!(entries = report.entries(), "The lists were read again."),
         Err(error) => tracing::error!(%error, "The lists were not taken over; the old ones stay in force."),
+    }
+}
+
+/// Takes renewed certificates over; connections that stand keep theirs.
+async fn watch_certificates(tls: Tls, config: Config, mut stopped: watch::Receiver<bool>) {
+    let mut every = tokio::time::interval(tls::WATCH_EVERY);
+    loop {
+        tokio::select! {
+            _ = every.tick() => {}
+            _ = stopped.wait_for(|stop| *stop) => return,
+        }
+        if !tls.is_outdated() {
+            continue;
+        }
+        match tls.reload(&config) {
+            Ok(()) => tracing::info!("Certificates were read again."),
+            Err(error) => {
+                tracing::error!(error = %format!("{error:#}"), "Changed certificates were not taken over; the old ones stay in force.");
+            }
+        }
     }
 }
 

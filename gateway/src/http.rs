@@ -47,6 +47,18 @@ impl Checks {
         let store = outbox.health();
         let unsaved = self.calls.middle.unsaved_count();
         let draining = *self.ending.borrow() != Ending::No;
+        let trunks: Vec<Value> = self
+            .calls
+            .switch
+            .trunk_states()
+            .await
+            .into_iter()
+            .map(|state| {
+                json!({ "trunk": state.trunk, "gateway": state.gateway, "up": state.up,
+                        "address": state.address.map(|address| address.to_string()),
+                        "registered": state.registered })
+            })
+            .collect();
         let agents = self.calls.hub.snapshot().await.unwrap_or_default();
         let lists = self.calls.middle.lists().status();
         let entries: usize = lists.by_list.iter().map(|(_, count)| count).sum();
@@ -76,6 +88,7 @@ impl Checks {
                            "policy": lists.policy, "reason": lists.failure },
                 "agents": { "free": agents.agents_free, "talking": agents.agents_talking },
                 "calls": self.calls.active(),
+                "trunks": trunks,
                 "sinks": sinks,
             },
         })

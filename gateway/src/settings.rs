@@ -64,6 +64,8 @@ pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
             config::ReliableRinging::Supported => Reliability::Supported,
             config::ReliableRinging::Demanded => Reliability::Demanded,
         },
+        source_rate: rate(config.sip.limits.source_per_second),
+        invite_rate: rate(config.sip.limits.calls_per_second),
         ..EndpointConfig::default()
     }
 }
@@ -71,6 +73,11 @@ pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
 fn session_expires(config: &Config) -> Option<u32> {
     let interval = config.sip.session_expires;
     (!interval.is_zero()).then(|| u32::try_from(interval.as_secs()).unwrap_or(u32::MAX))
+}
+
+/// So many a second, a second's worth at once; none for 0.
+fn rate(per_second: u32) -> Option<gateway_sip::limits::Rate> {
+    (per_second > 0).then(|| gateway_sip::limits::Rate { per_second: per_second.into(), burst: per_second })
 }
 
 fn digest(digest: &config::Digest) -> Algorithm {

@@ -11,6 +11,7 @@ use ipnet::IpNet;
 
 use crate::{
     auth::{Algorithm, Secret},
+    limits::Rate,
     trunk::TrunkConfig,
 };
 
@@ -199,6 +200,10 @@ pub struct EndpointConfig {
     pub max_unacked_per_source: usize,
     /// The same over all sources.
     pub max_unacked: usize,
+    /// New calls and registrations of one source address; above it 503. `None`: no limit.
+    pub source_rate: Option<Rate>,
+    /// New calls of all sources together; above it 503. `None`: no limit.
+    pub invite_rate: Option<Rate>,
     /// Largest message in bytes; a longer one is refused.
     pub max_message_bytes: usize,
     /// Stream connections kept; more are not served.
@@ -231,6 +236,8 @@ impl Default for EndpointConfig {
             max_calls: 2_000,
             max_unacked_per_source: 500,
             max_unacked: 2_000,
+            source_rate: None,
+            invite_rate: None,
             max_message_bytes: 64 * 1024,
             max_connections: 2_000,
             overload_retry_after: 10,

@@ -270,6 +270,9 @@ pub enum Event {
         remote: SocketAddr,
         /// A fixed word.
         rule: &'static str,
+        /// What failed it: a method, a header's name, a size, a kind of defect. Never a number, name or text of
+        /// a citizen.
+        value: Option<String>,
     },
     /// Open a connection, then report `StreamOpened` (or `StreamClosed` when it fails) under this name.
     Connect {
@@ -347,7 +350,7 @@ impl fmt::Debug for Event {
             Self::Info { call, body, .. } => write!(f, "Info({}, {} bytes)", call.0, body.len()),
             Self::Registered { expires_s, new, .. } => write!(f, "Registered({expires_s} s, new: {new})"),
             Self::Unregistered { .. } => f.write_str("Unregistered"),
-            Self::Refused { remote, rule } => write!(f, "Refused({remote}, {rule})"),
+            Self::Refused { remote, rule, .. } => write!(f, "Refused({remote}, {rule})"),
             Self::Connect { connection, remote, .. } => write!(f, "Connect({}, {remote})", connection.0),
             Self::Resolve { host } => write!(f, "Resolve({host})"),
             Self::TrunkGateway { trunk, gateway, up, reason } => {

@@ -43,6 +43,7 @@ pub mod fields;
 pub mod framing;
 mod head;
 mod header;
+pub mod limits;
 pub mod message;
 mod path;
 mod registrar;

@@ -10,14 +10,18 @@ use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
 use record::{Decision, Outcome, Record, Uuid};
 
+use super::decision::{self, Decided};
 use super::drive::{self, Accepted};
 use super::ports::PortPair;
-use super::{Calls, caller, leg, silent_line};
+use super::{Calls, leg, silent_line};
 use crate::compose::{self, CallLine};
 use crate::switch::{Incoming, LegEvents};
 
 /// Decline (RFC 3261 section 21.6.2): the lists say no.
 const DECLINE: u16 = 603;
+
+/// When a caller who found it crowded may try again.
+const RETRY_AFTER_S: u32 = 10;
 
 /// Takes one INVITE from the switch to its end.
 pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
@@ -25,11 +29,20 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let at = calls.middle.now();
     let Incoming { call, invite, events } = incoming;
     let live = calls.live.load_full();
-    let (trunk, numbers) = live.trunk(&invite.trunk);
-    let identity = caller::identify(&invite, trunk, &numbers);
-    let dialled = caller::dialled(&invite, trunk);
-    let flow = live.call.flow(&dialled.number, dialled.legacy_line.as_deref());
-    let verdict = calls.middle.check(&identity);
+    let Decided { identity, dialled, flow, verdict } =
+        decision::decide(&live, &invite, |caller| calls.middle.check(caller));
+    let key = &calls.middle.node().identity_key;
+    let crowded = calls.gate.admit(
+        started,
+        calls.switch.open_legs(),
+        live.call.lane_rule(verdict.lane),
+        &identity,
+        key,
+    );
+    if let Err(reason) = crowded {
+        metrics::counter!("jiesu_calls_refused_total", "reason" => reason).increment(1);
+        return calls.switch.refuse(call, 503, Some(RETRY_AFTER_S)).await;
+    }
     if flow.is_silent() && !flow.intake && verdict.decision != Decision::Refuse {
         let _counted = calls.count();
         return hold(&calls, call, invite.sdp.as_deref(), events, live.call.max_call).await;

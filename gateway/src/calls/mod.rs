@@ -5,7 +5,9 @@
 
 pub mod accept;
 pub mod caller;
+pub mod decision;
 pub mod drive;
+pub mod gate;
 pub mod hub;
 pub mod leg;
 pub mod media;
@@ -55,6 +57,8 @@ pub struct Calls {
     pub speech_wanted: bool,
     /// Raised when the process ends.
     pub ending: watch::Receiver<Ending>,
+    /// Who is let in when it is crowded.
+    pub gate: gate::Gate,
     /// Numbers and counts them.
     pub counters: Counters,
 }

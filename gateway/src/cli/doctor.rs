@@ -48,6 +48,7 @@ pub async fn run(common: &Common, screen: &Screen) -> u8 {
     findings.extend(disk(&config.node.data_dir));
     findings.push(speech(&config).await);
     findings.push(lists(&config));
+    findings.extend(trunks(&config).await);
     for sink in &config.sinks {
         findings.push(self::sink(sink, &config.node.data_dir).await);
     }
@@ -136,6 +137,64 @@ fn ports(config: &Config, running: bool) -> Vec<Finding> {
             ),
         })
         .collect()
+}
+
+/// Asks every gateway of every trunk for its OPTIONS, from ports of our own, over the ways the gateway would use.
+async fn trunks(config: &Config) -> Vec<Finding> {
+    if config.trunks.iter().all(|trunk| trunk.gateways.is_empty()) {
+        return Vec::new();
+    }
+    match probe(config).await {
+        Ok(states) => states
+            .into_iter()
+            .map(|state| {
+                let what = format!("{} {}", state.trunk, state.gateway);
+                match (state.address, state.up) {
+                    (None, _) => finding(
+                        "trunk",
+                        Verdict::Warning,
+                        format!("{what} 域名无法解析"),
+                        format!("{what}: the name cannot be looked up"),
+                    ),
+                    (Some(_), true) => {
+                        finding("trunk", Verdict::Ok, format!("{what} 有应答"), format!("{what} answers"))
+                    }
+                    (Some(_), false) => finding(
+                        "trunk",
+                        Verdict::Warning,
+                        format!("{what} 对 OPTIONS 无应答"),
+                        format!("{what} does not answer OPTIONS"),
+                    ),
+                }
+            })
+            .collect(),
+        Err(error) => {
+            let text = format!("{error:#}");
+            vec![finding("trunk", Verdict::Failure, text.clone(), text)]
+        }
+    }
+}
+
+async fn probe(config: &Config) -> anyhow::Result<Vec<gateway_sip::GatewayState>> {
+    let mut config = config.clone();
+    // Beside the running gateway: other ports, one probe, no registration.
+    for listen in &mut config.sip.listen {
+        *listen = Listen::new(listen.transport(), SocketAddr::new(listen.address().ip(), 0));
+    }
+    config.sip.listen.retain(|listen| !matches!(listen, Listen::Ws(_) | Listen::Wss(_)));
+    for trunk in &mut config.trunks {
+        trunk.registration = None;
+        trunk.health.down_after = 1;
+        trunk.health.probe_every = Duration::from_secs(3_600);
+        trunk.health.probe_limit = PATIENCE - Duration::from_secs(1);
+    }
+    let tls = crate::net::tls::Tls::load(&config)?;
+    let sockets = crate::switch::Sockets::bind(&config.sip.listen).await?;
+    let endpoint = crate::settings::endpoint_config(&config, &sockets);
+    let secured = crate::switch::Secured { tls, origins: std::sync::Arc::default() };
+    let (switch, _incoming, _presence) = crate::switch::start(sockets, secured, endpoint, rand::random());
+    tokio::time::sleep(PATIENCE).await;
+    Ok(switch.trunk_states().await)
 }
 
 fn rtp(config: &Config) -> Finding {

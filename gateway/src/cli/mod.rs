@@ -3,6 +3,7 @@
 mod check;
 mod doctor;
 pub(crate) mod records;
+mod route_test;
 mod screen;
 mod serve;
 mod transcribe;
@@ -64,6 +65,8 @@ enum Command {
     Demo(crate::demo::DemoArguments),
     /// 体检 / live checks of this machine and its surroundings
     Doctor,
+    /// 试算来话去向 / what would happen to this call now
+    RouteTest(route_test::Arguments),
     /// 语音转文字 / speech to text
     Transcribe(transcribe::Arguments),
     /// 受理记录 / intake records
@@ -88,6 +91,7 @@ pub fn main() -> ExitCode {
             Command::Check => check::run(&cli.common, &screen),
             Command::Demo(arguments) => crate::demo::run(&cli.common, arguments, &screen).await,
             Command::Doctor => doctor::run(&cli.common, &screen).await,
+            Command::RouteTest(arguments) => route_test::run(&cli.common, arguments, &screen).await,
             Command::Transcribe(arguments) => transcribe::run(&cli.common, arguments, &screen).await,
             Command::Records(command) => records::run(&cli.common, command, &screen).await,
         }

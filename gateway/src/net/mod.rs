@@ -1,7 +1,9 @@
 //! Sockets for signalling: bytes in, bytes out. Nothing here knows SIP.
 
 pub mod tcp;
+pub mod tls;
 pub mod udp;
+pub mod ws;
 
 use std::net::SocketAddr;
 

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use gateway_sip::{ConnectionId, Transport};
-use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::mpsc;
 
@@ -51,7 +51,33 @@ async fn serve(
     let transport = Transport::Tcp;
     let Ok(local) = stream.local_addr() else { return };
     let _ = stream.set_nodelay(true);
-    let (mut reader, mut writer) = stream.into_split();
+    let (reader, writer) = stream.into_split();
+    carry(reader, writer, Ends { local, remote, transport }, connection, arrivals).await;
+}
+
+/// The two ends of a stream, and what it speaks.
+#[derive(Clone, Copy, Debug)]
+pub struct Ends {
+    /// Ours.
+    pub local: SocketAddr,
+    /// Theirs.
+    pub remote: SocketAddr,
+    /// What it speaks.
+    pub transport: Transport,
+}
+
+/// Carries a stream's bytes, whatever they are wrapped in, until either side closes it.
+pub async fn carry<R, W>(
+    mut reader: R,
+    mut writer: W,
+    ends: Ends,
+    connection: ConnectionId,
+    arrivals: mpsc::Sender<Arrival>,
+) where
+    R: AsyncRead + Unpin,
+    W: AsyncWrite + Unpin + Send + 'static,
+{
+    let Ends { local, remote, transport } = ends;
     let (sender, mut outgoing) = mpsc::channel::<Vec<u8>>(WRITE_QUEUE);
     if arrivals.send(Arrival::Opened { connection, local, remote, transport, writer: sender }).await.is_err()
     {

@@ -2,10 +2,13 @@
 //! carries events to the call each belongs to. A loop that is boring to read; every decision is in
 //! `gateway-sip`.
 
+mod refusals;
 mod run;
 mod sockets;
 
 use std::net::IpAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gateway_sip::{
@@ -13,7 +16,7 @@ use gateway_sip::{
 };
 use tokio::sync::{mpsc, oneshot};
 
-pub use run::start;
+pub use run::{Secured, start};
 pub use sockets::Sockets;
 
 /// An event of one leg, for the call it belongs to.
@@ -157,6 +160,7 @@ enum Command {
 #[derive(Clone)]
 pub struct Switch {
     commands: mpsc::Sender<Command>,
+    open_legs: Arc<AtomicUsize>,
 }
 
 impl std::fmt::Debug for Switch {
@@ -166,6 +170,11 @@ impl std::fmt::Debug for Switch {
 }
 
 impl Switch {
+    /// Calls and agents' legs that are open now.
+    pub fn open_legs(&self) -> usize {
+        self.open_legs.load(Ordering::Relaxed)
+    }
+
     /// Answers a call with 200 and this description.
     pub async fn answer(&self, call: CallHandle, sdp: String) -> Result<(), CommandError> {
         let (reply, answered) = oneshot::channel();

@@ -4,15 +4,16 @@
 use std::collections::HashMap;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gateway_sip::{
-    CallHandle, Cause, ConnectionId, Endpoint, EndpointConfig, Event, Input, Invitation, Path,
+    CallHandle, Cause, ConnectionId, Endpoint, EndpointConfig, Event, Input, Invitation, Path, Transport,
 };
 use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
+use super::refusals::Refusals;
 use super::{Command, Incoming, LegEvent, LegEvents, Presence, Sockets, Switch, wait_until};
 use crate::net::{self, Arrival};
 use crate::trunks;
@@ -29,6 +30,7 @@ const TURN: usize = 64;
 /// Starts the switch. New calls come out of the first receiver, presence out of the second.
 pub fn start(
     sockets: Sockets,
+    secured: Secured,
     config: EndpointConfig,
     seed: [u8; 32],
 ) -> (Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>) {
@@ -36,14 +38,24 @@ pub fn start(
     let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (incoming, incoming_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (presence, presence_receiver) = mpsc::channel(COMMAND_QUEUE);
+    let Secured { tls, origins } = secured;
     let ids = Arc::new(AtomicU64::new(1));
+    let open_legs = Arc::new(AtomicUsize::new(0));
     let mut udp = HashMap::new();
     for (local, socket) in sockets.udp {
         udp.insert(local, socket.clone());
         tokio::spawn(net::udp::read(socket, local, arrival_sender.clone()));
     }
-    for (_, listener) in sockets.tcp {
-        tokio::spawn(net::tcp::listen(listener, ids.clone(), arrival_sender.clone()));
+    for (listen, listener) in sockets.streams {
+        let (ids, arrivals, origins) = (ids.clone(), arrival_sender.clone(), origins.clone());
+        match listen.transport() {
+            Transport::Tls | Transport::Wss => {
+                let (transport, tls) = (listen.transport(), tls.clone());
+                tokio::spawn(net::tls::listen(listener, transport, tls, origins, ids, arrivals));
+            }
+            Transport::Ws => drop(tokio::spawn(net::ws::listen(listener, origins, ids, arrivals))),
+            Transport::Tcp | Transport::Udp => drop(tokio::spawn(net::tcp::listen(listener, ids, arrivals))),
+        }
     }
     let run = Run {
         endpoint: Endpoint::new(config, seed),
@@ -53,9 +65,12 @@ pub fn start(
         arrival_sender,
         incoming,
         presence,
+        refusals: Refusals::default(),
+        open_legs: open_legs.clone(),
+        tls,
     };
     tokio::spawn(run.run(arrivals, command_receiver));
-    (Switch { commands }, incoming_receiver, presence_receiver)
+    (Switch { commands, open_legs }, incoming_receiver, presence_receiver)
 }
 
 /// Our end of a stream; dropping it closes the stream.
@@ -71,6 +86,17 @@ struct Run {
     arrival_sender: mpsc::Sender<Arrival>,
     incoming: mpsc::Sender<Incoming>,
     presence: mpsc::Sender<Presence>,
+    refusals: Refusals,
+    open_legs: Arc<AtomicUsize>,
+    tls: net::tls::Tls,
+}
+
+/// What secured listeners and connections need.
+pub struct Secured {
+    /// Certificates.
+    pub tls: net::tls::Tls,
+    /// Pages that may connect by WebSocket; any when empty.
+    pub origins: Arc<Vec<String>>,
 }
 
 impl Run {
@@ -201,6 +227,7 @@ impl Run {
         while let Some(event) = self.endpoint.poll_event() {
             self.event(event);
         }
+        self.open_legs.store(self.legs.len(), Ordering::Relaxed);
     }
 
     fn send(&mut self, path: Path, bytes: Vec<u8>) {
@@ -267,9 +294,12 @@ impl Run {
                 tracing::info!(agent = %user, "An agent's phone is gone.");
                 let _ = self.presence.try_send(Presence::Unregistered(user));
             }
-            Event::Refused { remote, rule } => {
-                metrics::counter!("jiesu_sip_refused_total", "rule" => rule).increment(1);
-                tracing::debug!(peer = %remote, rule, "A SIP message was not served.");
+            Event::Refused { remote, rule, value } => {
+                self.refusals.note(Instant::now(), remote, rule, value.as_deref());
+            }
+            Event::Connect { connection, remote, transport: Transport::Tls, server_name, trunk } => {
+                let (tls, arrivals) = (self.tls.clone(), self.arrival_sender.clone());
+                tokio::spawn(net::tls::connect(remote, server_name, trunk, tls, connection, arrivals));
             }
             Event::Connect { connection, remote, .. } => {
                 tokio::spawn(net::tcp::connect(remote, connection, self.arrival_sender.clone()));

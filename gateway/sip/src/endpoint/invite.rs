@@ -52,7 +52,8 @@ impl Endpoint {
             Ok(replaces) => replaces,
             Err(status) => return self.reply(source, &request, status, &[]),
         };
-        if let Some(rule) = self.overload(source) {
+        let rule = self.overload(source).or_else(|| self.too_fast(now, source, true));
+        if let Some(rule) = rule {
             self.refused(source, rule);
             let wait = self.config.overload_retry_after.to_string();
             return self.reply(source, &request, 503, &[("Retry-After", wait)]);

@@ -36,6 +36,7 @@ use std::{
     time::Instant,
 };
 
+use crate::limits::Buckets;
 use crate::{
     config::{AgentAccount, EndpointConfig, Transport},
     dialog::{Call, DialogKey},
@@ -48,6 +49,9 @@ use crate::{
 use streams::{Connection, Tie};
 use trunk_register::Registrations;
 use trunks::Gateways;
+
+/// Source addresses whose rate is remembered.
+const MAX_SOURCES: usize = 10_000;
 
 /// SIP for a hotline: calls from trunks in, calls to registered agents out. See the crate's example.
 #[derive(Debug)]
@@ -81,6 +85,8 @@ pub struct Endpoint {
     /// Addresses where a connection was refused, and when: datagrams must do there.
     without_tcp: HashMap<SocketAddr, Instant>,
     resolve: Option<TimerKey>,
+    source_rate: Option<Buckets<IpAddr>>,
+    invite_rate: Option<Buckets<()>>,
     started: bool,
     draining: bool,
     transmits: VecDeque<Transmit>,
@@ -93,6 +99,8 @@ impl Endpoint {
     pub fn new(config: EndpointConfig, seed: [u8; 32]) -> Self {
         let tokens = Tokens::new(seed);
         let registrar = Registrar::new(&tokens);
+        let source_rate = config.source_rate.map(|rate| Buckets::new(rate, MAX_SOURCES));
+        let invite_rate = config.invite_rate.map(|rate| Buckets::new(rate, 1));
         let mut endpoint = Self {
             config,
             tokens,
@@ -118,6 +126,8 @@ impl Endpoint {
             registrations: Registrations::new(),
             without_tcp: HashMap::new(),
             resolve: None,
+            source_rate,
+            invite_rate,
             started: false,
             draining: false,
             transmits: VecDeque::new(),

@@ -35,6 +35,11 @@ struct Wish {
 
 impl Endpoint {
     pub(super) fn on_register(&mut self, now: Instant, source: &Source, request: Message) {
+        if let Some(rule) = self.too_fast(now, source, false) {
+            self.refused(source, rule);
+            let wait = self.config.overload_retry_after.to_string();
+            return self.reply(source, &request, 503, &[("Retry-After", wait)]);
+        }
         let user = match self.authenticated_user(now, source, &request, &Method::Register) {
             Ok(user) => user,
             Err(()) => return,

@@ -16,6 +16,9 @@ use crate::{
     transaction::{client_key, server_key},
 };
 
+/// The longest method that is told of.
+const MAX_VALUE: usize = 32;
+
 impl Endpoint {
     pub(super) fn on_datagram(&mut self, now: Instant, local: SocketAddr, remote: SocketAddr, bytes: &[u8]) {
         let source = Source {
@@ -37,7 +40,7 @@ impl Endpoint {
             return self.refused(source, "unknown-source");
         }
         if bytes.len() > self.config.max_message_bytes {
-            return self.refused(source, "too-large");
+            return self.refused_with(source, "too-large", bytes.len().to_string());
         }
         match Message::parse(bytes) {
             Ok(message) if message.status().is_some() => self.on_response(now, source, &message),
@@ -48,17 +51,32 @@ impl Endpoint {
     }
 
     pub(super) fn refused(&mut self, source: &Source, rule: &'static str) {
-        self.emit(Event::Refused { remote: source.remote, rule });
+        self.emit(Event::Refused { remote: source.remote, rule, value: None });
+    }
+
+    /// The same with what failed the rule.
+    pub(super) fn refused_with(&mut self, source: &Source, rule: &'static str, value: impl Into<String>) {
+        self.emit(Event::Refused { remote: source.remote, rule, value: Some(value.into()) });
+    }
+
+    /// Whether a new call or a registration comes too soon after the others.
+    pub(super) fn too_fast(&mut self, now: Instant, source: &Source, invite: bool) -> Option<&'static str> {
+        let address = source.remote.ip().to_canonical();
+        if self.source_rate.as_mut().is_some_and(|buckets| !buckets.take(now, address)) {
+            return Some("source-rate");
+        }
+        let all = self.invite_rate.as_mut().filter(|_| invite);
+        all.is_some_and(|buckets| !buckets.take(now, ())).then_some("invite-rate")
     }
 
     fn on_request(&mut self, now: Instant, source: &Source, mut request: Message) {
         complete_via(&mut request, source.remote);
-        if let Some(rule) = unanswerable(&request) {
-            return self.refused(source, rule);
+        if let Some((rule, header)) = unanswerable(&request) {
+            return self.refused_with(source, rule, header);
         }
         let Some(method) = request.method().cloned() else { return };
         if let Some(defect) = defect(&request, &method) {
-            self.refused(source, "malformed");
+            self.refused_with(source, "malformed", defect);
             return self.reply(source, &request, if defect == DEFECT_VERSION { 505 } else { 400 }, &[]);
         }
         // Repeats, CANCEL and the ACK of a refusal belong to a transaction that is there already.
@@ -92,7 +110,11 @@ impl Endpoint {
             } else {
                 "not-from-a-trunk"
             };
-            return self.refused(source, rule);
+            return self.refused_with(
+                source,
+                rule,
+                method.as_str().chars().take(MAX_VALUE).collect::<String>(),
+            );
         }
         if request.value("Max-Forwards").is_some_and(|hops| hops.trim().parse::<u32>() == Ok(0)) {
             return self.reply(source, &request, 483, &[]);
@@ -145,14 +167,14 @@ impl Endpoint {
 }
 
 /// What an answer cannot be built without.
-fn unanswerable(request: &Message) -> Option<&'static str> {
+fn unanswerable(request: &Message) -> Option<(&'static str, &'static str)> {
     if request.via().is_none() {
-        return Some("no-via");
+        return Some(("no-via", "Via"));
     }
-    let complete = ["From", "To", "Call-ID", "CSeq"]
-        .iter()
-        .all(|name| request.value(name).is_some_and(|value| !value.is_empty()));
-    (!complete).then_some("mandatory-header-missing")
+    ["From", "To", "Call-ID", "CSeq"]
+        .into_iter()
+        .find(|name| request.value(name).is_none_or(|value| value.is_empty()))
+        .map(|name| ("mandatory-header-missing", name))
 }
 
 fn defect(request: &Message, method: &Method) -> Option<&'static str> {

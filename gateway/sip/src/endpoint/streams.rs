@@ -129,7 +129,7 @@ impl Endpoint {
             true => None,
         };
         if let Some(rule) = rule {
-            self.emit(Event::Refused { remote, rule });
+            self.emit(Event::Refused { remote, rule, value: None });
             return self.emit(Event::Disconnect { connection });
         }
         let state = Connection {

@@ -151,6 +151,17 @@ impl Endpoint {
             .collect()
     }
 
+    /// The gateways of a trunk that would take a call now, in the order of trying.
+    pub fn gateways_in_order(&mut self, now: Instant, trunk: &str) -> Vec<GatewayState> {
+        let states = self.trunk_states(now);
+        let ids: Vec<u64> = self.gateways.keys().copied().collect();
+        let order = self.gateway_order(now, trunk);
+        // `trunk_states` follows the order of the table.
+        let state =
+            |id: &u64| ids.iter().position(|known| known == id).and_then(|at| states.get(at).cloned());
+        order.iter().filter_map(state).collect()
+    }
+
     /// The trunk a source belongs to: by its networks, or because it is one of its gateways.
     pub(super) fn trunk_at(&self, source: IpAddr) -> Option<&TrunkConfig> {
         let source = source.to_canonical();
@@ -257,16 +268,13 @@ impl Endpoint {
             true => gateway.health.probed(now, sign, &config),
             false => gateway.health.called(now, sign, &config),
         };
-        match changed {
-            Some(up) => {
-                let reason = match (up, probe) {
-                    (true, _) => "answered",
-                    (false, true) => "probe",
-                    (false, false) => "calls",
-                };
-                self.tell_gateway(id, up, reason);
-            }
-            None => {}
+        if let Some(up) = changed {
+            let reason = match (up, probe) {
+                (true, _) => "answered",
+                (false, true) => "probe",
+                (false, false) => "calls",
+            };
+            self.tell_gateway(id, up, reason);
         }
     }
 

@@ -77,7 +77,7 @@ fn kind(plain: &str) -> Kind<'_> {
 }
 
 fn is_mobile(rest: &str) -> bool {
-    rest.len() == 11 && rest.starts_with('1') && rest.bytes().nth(1).is_some_and(|second| second >= b'3')
+    rest.len() == 11 && rest.starts_with('1') && rest.as_bytes().get(1).is_some_and(|second| *second >= b'3')
 }
 
 /// 3 to 6 digits, or 400 and 800 numbers.

@@ -3,7 +3,7 @@
 
 use gateway_sip::{
     Invitation, Target, TrunkConfig,
-    trunk::{CallerId, Manner, NumberFormat, Presentation, PrivacyStyle, Profile},
+    trunk::{CallerId, Manner, NumberFormat, Presentation, PrivacyStyle, Profile, Reliable},
 };
 
 use crate::{rig::*, trunk_rig::*};
@@ -162,4 +162,26 @@ fn a_symmetric_carrier_gets_requests_where_it_was_called() {
         rig.endpoint.hang_up(rig.now, call, None);
         assert_eq!(went_to(&rig.sent().remove(0)), expected, "{profile:?}");
     }
+}
+
+#[test]
+fn extensions_are_offered_demanded_or_kept_quiet_as_the_carrier_wants() {
+    let invite = |manner| {
+        let mut rig = Rig::with(through(TrunkConfig { manner, ..trunk() }));
+        dial(&mut rig).unwrap();
+        let sent = rig.sent().remove(0);
+        let header = |name| sent.message.value(name).unwrap_or_default().to_owned();
+        (header("Supported"), header("Require"), header("Session-Expires"))
+    };
+    let generic = Profile::Generic.manner();
+    let (supported, require, session) = invite(generic);
+    assert!(supported.contains("100rel") && supported.contains("timer"), "{supported}");
+    assert_eq!((require.as_str(), session.as_str()), ("", "1800"));
+    assert_eq!(invite(Manner { reliable: Reliable::Required, ..generic }).1, "100rel");
+    let (supported, require, session) = invite(Profile::Pbx.manner());
+    assert!(!supported.contains("100rel") && !supported.contains("timer"), "{supported}");
+    assert_eq!((require.as_str(), session.as_str()), ("", ""));
+    let (supported, _, session) = invite(Profile::Unicom.manner());
+    assert!(!supported.contains("100rel") && supported.contains("timer"), "{supported}");
+    assert_eq!(session, "1800");
 }

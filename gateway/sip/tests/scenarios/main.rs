@@ -37,6 +37,7 @@ mod scanner_flood;
 mod session_not_refreshed;
 mod text_messages;
 mod timers;
+mod too_many_calls_a_second;
 mod torture;
 mod transfer_by_refer;
 mod trunk_registers_with_its_carrier;
