@@ -356,6 +356,8 @@ pub(crate) struct Attempt {
     pub(crate) datagram: Option<Path>,
     /// The gateway said more than 100: it has the call, no other is tried.
     pub(crate) taken: bool,
+    /// Where redirections (3xx) led, for going nowhere twice.
+    pub(crate) been: Vec<String>,
     /// When the next one is tried if this one says nothing.
     pub(crate) limit: Option<TimerKey>,
 }

@@ -99,6 +99,8 @@ pub(crate) enum Purpose {
     Reinvite(CallHandle),
     /// Our offer by UPDATE.
     Update(CallHandle),
+    /// The receipt for a reliable ringing: no one waits for the answer, but it may be asked to prove itself.
+    Prack(CallHandle),
     /// Our refresh of the session, by UPDATE or re-INVITE.
     Refresh(CallHandle),
     /// The end of that call.
@@ -113,7 +115,7 @@ pub(crate) enum Purpose {
     Probe(u64),
     /// A registration of ours.
     Register(u64),
-    /// CANCEL, PRACK, or the BYE of a fork nobody wants: no one waits for the answer.
+    /// CANCEL, or the BYE of a fork nobody wants: no one waits for the answer.
     Nobody,
 }
 
@@ -124,6 +126,7 @@ impl Purpose {
             Self::Invite(call)
             | Self::Reinvite(call)
             | Self::Update(call)
+            | Self::Prack(call)
             | Self::Refresh(call)
             | Self::Bye(call)
             | Self::Refer(call)

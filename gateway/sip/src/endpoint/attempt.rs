@@ -111,28 +111,27 @@ impl Endpoint {
             let Some(host) = self.gateway_host(gateway) else { continue };
             let Some((path, _)) = self.way_to_gateway(now, gateway) else { continue };
             let uri = format!("sip:{}@{host}{}", user.0, user.1);
-            let (before, peer) = match self.calls.get_mut(&call) {
-                Some(state) => {
-                    state.gateway = Some(gateway);
-                    state.dialog.remote_target.clone_from(&uri);
-                    let peer = self.gateway_address(gateway).map(|at| at.ip().to_canonical());
-                    match self.calls.get_mut(&call) {
-                        Some(state) => (std::mem::replace(&mut state.peer, peer), peer),
-                        None => return false,
-                    }
-                }
-                None => return false,
-            };
-            if let Some(before) = before {
-                self.count_called(before, false);
+            if let Some(state) = self.calls.get_mut(&call) {
+                state.gateway = Some(gateway);
+                state.dialog.remote_target = uri;
             }
-            if let Some(peer) = peer {
-                self.count_called(peer, true);
-            }
+            self.set_called(call, self.gateway_address(gateway).map(|at| at.ip()));
             let path = self.attempt_path(now, call, path);
             if self.try_along(now, call, path) {
                 return true;
             }
+        }
+    }
+
+    /// The address the call goes to from now on: it may speak inside the call.
+    pub(super) fn set_called(&mut self, call: CallHandle, peer: Option<std::net::IpAddr>) {
+        let peer = peer.map(|ip| ip.to_canonical());
+        let Some(state) = self.calls.get_mut(&call) else { return };
+        if let Some(before) = std::mem::replace(&mut state.peer, peer) {
+            self.count_called(before, false);
+        }
+        if let Some(peer) = peer {
+            self.count_called(peer, true);
         }
     }
 
@@ -287,7 +286,13 @@ impl Endpoint {
     fn next_cseq(&mut self, purpose: Purpose, request: &Message) -> Option<u32> {
         match purpose.call() {
             Some(call) => {
-                let dialog = &mut self.calls.get_mut(&call)?.dialog;
+                let state = self.calls.get_mut(&call)?;
+                let dialog = match request.to_tag() {
+                    // Each phone that rings counts for itself; one that rings no more is owed nothing.
+                    Some(tag) => Some(state.dialog_with(tag))
+                        .filter(|dialog| dialog.remote_tag.as_deref() == Some(tag))?,
+                    None => &mut state.dialog,
+                };
                 dialog.local_cseq = dialog.local_cseq.wrapping_add(1);
                 Some(dialog.local_cseq)
             }

@@ -228,6 +228,7 @@ impl Endpoint {
         }
         match purpose {
             Purpose::Invite(call) if self.retry_with_longer_session(now, call, status, response) => {}
+            Purpose::Invite(call) if self.follow_redirect(now, call, status, response) => {}
             Purpose::Invite(call) if self.next_attempt(now, call, status, response) => {}
             Purpose::Probe(gateway) => self.judge_gateway(now, gateway, response, true),
             Purpose::Register(registration) => self.on_register_outcome(now, registration, status, response),
@@ -247,7 +248,7 @@ impl Endpoint {
             Purpose::Bye(call) => self.forget(call),
             Purpose::Refer(call) => self.on_refer_outcome(now, call, status, response),
             Purpose::Notify(call) => self.on_notify_failure(call, status),
-            Purpose::Abandoned | Purpose::Nobody => {}
+            Purpose::Prack(_) | Purpose::Abandoned | Purpose::Nobody => {}
         }
     }
 

@@ -60,7 +60,7 @@ impl Endpoint {
             let invite = response.cseq().map_or(0, |cseq| cseq.number);
             if let Some((mut prack, path)) = self.early_request(now, call, fork, Method::Prack) {
                 prack.push("RAck", format!("{rseq} {invite} INVITE"));
-                self.begin_client(now, prack, path, Purpose::Nobody);
+                self.begin_client(now, prack, path, Purpose::Prack(call));
             }
         }
         let fork = u8::try_from(fork).unwrap_or(u8::MAX);

@@ -68,7 +68,7 @@ impl Endpoint {
         self.end(call, Cause::RemoteHangup { q850, sip });
         // RFC 3261 §15.1.2: what is still unanswered inside the call gets 487.
         self.close_offer(now, call, 487);
-        self.refuse_refer(now, call, 487);
+        self.end_referral(now, call);
         let Some(state) = self.calls.get(&call) else { return };
         match &state.phase {
             // A BYE in an early dialog ends the INVITE as well.
@@ -196,7 +196,7 @@ impl Endpoint {
     /// Sends BYE; the call stays until it is answered or given up.
     pub(super) fn send_bye(&mut self, now: Instant, call: CallHandle, reason: Option<&str>) {
         self.close_offer(now, call, 487);
-        self.refuse_refer(now, call, 487);
+        self.end_referral(now, call);
         let kept = self.calls.get_mut(&call).and_then(|state| state.reason.take());
         let reason = reason.or(kept.as_deref());
         let Some((mut request, path)) = self.dialog_request(now, call, Method::Bye) else {

@@ -16,6 +16,7 @@ mod keep_alive;
 mod offer;
 mod outgoing;
 mod prack;
+mod redirect;
 mod refer;
 mod register;
 mod replaces;

@@ -93,8 +93,15 @@ impl Endpoint {
         let peer = peer.map(|peer| peer.ip().to_canonical());
         let gateway = through.as_ref().map(|through| through.gateway);
         let (left, user) = through.map(|through| (through.left, through.user)).unwrap_or_default();
-        let (datagram, taken, limit) = (None, false, None);
-        let attempt = Some(Box::new(Attempt { left, user, invite: request, datagram, taken, limit }));
+        let attempt = Some(Box::new(Attempt {
+            left,
+            user,
+            invite: request,
+            datagram: None,
+            taken: false,
+            been: Vec::new(),
+            limit: None,
+        }));
         let limit = self.timers.set(now + self.config.timers.setup_limit, Timer::SetupLimit(call));
         self.tie(path, Tie::Call(call));
         if let Some(peer) = peer {

@@ -152,6 +152,16 @@ impl Endpoint {
         self.begin_client(now, notify, path, Purpose::Notify(call));
     }
 
+    /// The call ends, and with it what the other side is told of its REFER: an undecided one is refused, of one
+    /// under way the last NOTIFY says what is known (RFC 3515 §2.4.7). To be called while the dialog stands.
+    pub(super) fn end_referral(&mut self, now: Instant, call: CallHandle) {
+        self.refuse_refer(now, call, 487);
+        let known = self.calls.get(&call).and_then(|state| state.referral.as_ref());
+        if let Some(status) = known.map(|referral| referral.status) {
+            self.tell_referrer(now, call, status, Some("noresource"));
+        }
+    }
+
     /// A NOTIFY of ours was refused: nobody listens any more.
     pub(super) fn on_notify_failure(&mut self, call: CallHandle, status: u16) {
         if !matches!(status, 408 | 481 | 489) {

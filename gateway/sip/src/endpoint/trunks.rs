@@ -38,6 +38,8 @@ pub(super) struct Gateway {
     addresses: Vec<SocketAddr>,
     health: Health,
     pub(super) proof: Proof,
+    /// What the last probe came to.
+    answered: Option<bool>,
     probe: Option<TimerKey>,
     resume: Option<TimerKey>,
 }
@@ -146,6 +148,7 @@ impl Endpoint {
                 gateway: gateway.config.address.clone(),
                 up: gateway.health.is_up(now) && !gateway.addresses.is_empty(),
                 address: gateway.addresses.first().copied(),
+                answered: gateway.answered,
                 registered: self.is_registered(&gateway.trunk, *id),
             })
             .collect()
@@ -249,6 +252,9 @@ impl Endpoint {
         let status = response.and_then(Message::status);
         let wait = response.filter(|_| status == Some(503)).and_then(retry_after);
         let Some(gateway) = self.gateways.get_mut(&id) else { return };
+        if probe {
+            gateway.answered = Some(response.is_some());
+        }
         if let Some(wait) = wait {
             let until = now + wait.min(config.retry_after_limit);
             let changed = gateway.health.pause(now, until);
@@ -395,6 +401,7 @@ impl Gateway {
             config,
             health: Health::default(),
             proof: Proof::default(),
+            answered: None,
             probe: None,
             resume: None,
         }

@@ -188,6 +188,8 @@ pub struct GatewayState {
     pub up: bool,
     /// Where it is, once its name is resolved.
     pub address: Option<SocketAddr>,
+    /// Whether the last probe was answered; `None` before the first one came to something.
+    pub answered: Option<bool>,
     /// Whether it holds our registration; `None` when we register nowhere.
     pub registered: Option<bool>,
 }

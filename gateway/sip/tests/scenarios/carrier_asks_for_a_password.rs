@@ -137,3 +137,65 @@ fn a_caller_who_left_meanwhile_is_not_called_again() {
     assert_eq!(rig.said(), ["ACK"]);
     rig.assert_nothing_left();
 }
+
+/// A reliable 183 of the phone with that tag.
+fn early(rseq: u32) -> String {
+    format!("Require: 100rel\nRSeq: {rseq}\nAllow: INVITE, PRACK, UPDATE\n{CONTACT_THERE}")
+}
+
+fn to_tag(sent: &Sent) -> String {
+    sent.message.to_tag().unwrap_or_default().to_owned()
+}
+
+#[test]
+fn the_receipt_for_early_media_is_sent_again_with_the_proof_in_its_own_dialog() {
+    let mut rig = Rig::with(through(trunk()));
+    let (call, first) = invited(&mut rig);
+    // Two phones ring behind the carrier, each with a count of its own.
+    rig.udp(FIRST, &answer_to(&first, 183, "one", &early(7), SDP));
+    rig.udp(FIRST, &answer_to(&first, 183, "two", &early(70), SDP));
+    let pracks = rig.sent();
+    assert_eq!(pracks.iter().map(Sent::method).collect::<Vec<_>>(), ["PRACK", "PRACK"]);
+    let asked = challenge(&pracks[1], 407, "n1", false).replace(";tag=two;tag=c", ";tag=two");
+    rig.udp(FIRST, &asked);
+    let again = rig.one_request("PRACK");
+    assert_eq!(
+        (to_tag(&again).as_str(), again.header("CSeq"), again.header("RAck")),
+        ("two", "3 PRACK", "70 1 INVITE")
+    );
+    proof(&again, "Proxy-Authorization");
+    // The other phone's next receipt goes on with that phone's own count.
+    rig.udp(FIRST, &answer_to(&first, 180, "one", &early(8), ""));
+    let other = rig.one_request("PRACK");
+    assert_eq!((to_tag(&other).as_str(), other.header("CSeq")), ("one", "3 PRACK"));
+    // The same goes for our UPDATE.
+    rig.endpoint.offer(rig.now, call, SDP).unwrap();
+    let update = rig.one_request("UPDATE");
+    assert_eq!((to_tag(&update).as_str(), update.header("CSeq")), ("two", "4 UPDATE"));
+    rig.udp(FIRST, &challenge(&update, 401, "n2", false));
+    let update = rig.one_request("UPDATE");
+    assert_eq!((to_tag(&update).as_str(), update.header("CSeq")), ("two", "5 UPDATE"));
+    proof(&update, "Authorization");
+    rig.events();
+    rig.udp(FIRST, &answer_to(&update, 200, "two", CONTACT_THERE, SDP));
+    assert_eq!(rig.heard(), [format!("OfferAccepted({})", call.as_u64())]);
+    rig.udp(FIRST, &answer_to(&first, 200, "two", CONTACT_THERE, ""));
+    rig.sent();
+    rig.endpoint.hang_up(rig.now, call, None);
+    assert_eq!(rig.one_request("BYE").header("CSeq"), "6 BYE");
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn a_receipt_asked_for_its_password_by_a_gateway_that_lost_the_call_is_not_sent_again() {
+    let mut rig = Rig::with(through(trunk()));
+    let (call, first) = invited(&mut rig);
+    rig.udp(FIRST, &answer_to(&first, 183, "one", &early(7), SDP));
+    let prack = rig.one_request("PRACK");
+    rig.udp(FIRST, &answer_to(&first, 302, "one", &format!("Contact: <sip:1@{SECOND}>\n"), ""));
+    rig.sent();
+    rig.udp(FIRST, &challenge(&prack, 407, "n1", false));
+    assert!(rig.said().is_empty(), "nobody rings there any more");
+    rig.endpoint.hang_up(rig.now, call, None);
+    rig.assert_nothing_left();
+}

@@ -290,3 +290,21 @@ fn a_reload_keeps_what_is_known_of_gateways_that_stay() {
     let up: Vec<(&str, bool)> = states.iter().map(|state| (state.gateway.as_str(), state.up)).collect();
     assert_eq!(up, [(FIRST, false), (SECOND, true), ("198.51.100.9", true)]);
 }
+
+#[test]
+fn whether_a_gateway_answers_is_not_known_before_its_probe_came_to_something() {
+    let health = HealthConfig { probe_every: Some(std::time::Duration::from_secs(60)), ..trunk().health };
+    let mut rig = Rig::with(through(TrunkConfig { health, ..trunk() }));
+    let answered = |rig: &Rig| -> Vec<Option<bool>> {
+        rig.endpoint.trunk_states(rig.now).iter().map(|state| state.answered).collect()
+    };
+    rig.endpoint.start(rig.now);
+    rig.seconds(1);
+    assert_eq!(answered(&rig), [None, None]);
+    let probe = rig.sent().into_iter().find(|sent| went_to(sent) == FIRST).unwrap();
+    assert_eq!(probe.method(), "OPTIONS");
+    rig.udp(FIRST, &answer_to(&probe, 404, "x", "", ""));
+    assert_eq!(answered(&rig), [Some(true), None], "any answer shows that it lives");
+    rig.seconds(5);
+    assert_eq!(answered(&rig), [Some(true), Some(false)]);
+}

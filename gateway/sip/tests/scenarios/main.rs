@@ -9,6 +9,7 @@ mod browser_phone_over_websocket;
 mod cancel_races_200;
 mod carrier_asks_for_a_password;
 mod carrier_manners;
+mod carrier_sends_the_call_elsewhere;
 mod connection_kept_alive;
 mod connection_lost;
 mod field_oddities;

@@ -104,21 +104,52 @@ fn a_referral_nobody_decides_or_ends_is_ended() {
 }
 
 #[test]
-fn a_phone_that_hangs_up_at_the_202_gets_no_notify_any_more() {
+fn a_phone_that_hangs_up_at_the_202_is_told_once_that_nothing_more_will_come() {
     let mut rig = Rig::new();
     let (call, tag) = confirmed(&mut rig);
     rig.udp(CARRIER, &refer(&tag, NORTH).text());
     rig.events();
     rig.endpoint.accept_refer(rig.now, call);
-    rig.udp(CARRIER, &Ask { method: "BYE", branch: "x", cseq: 3, to_tag: &tag, ..Ask::default() }.text());
+    rig.endpoint.notify_refer(rig.now, call, 180, false);
     rig.sent();
+    rig.udp(CARRIER, &Ask { method: "BYE", branch: "x", cseq: 3, to_tag: &tag, ..Ask::default() }.text());
+    let sent = rig.sent();
+    assert_eq!((sent.len(), sent[0].status(), sent[1].method()), (2, 200, "NOTIFY"));
+    assert_eq!(sent[1].header("Subscription-State"), "terminated;reason=noresource");
+    assert_eq!(body(&sent[1]), "SIP/2.0 180 Ringing\r\n", "the last that is known");
+    rig.udp(CARRIER, &answer_to(&sent[1], 481, "fc1", "", ""));
     rig.endpoint.notify_refer(rig.now, call, 200, true);
-    assert!(
-        rig.sent()
-            .iter()
-            .all(|sent| sent.status() == 0 && sent.header("Subscription-State").starts_with("active"))
-    );
+    assert!(rig.sent().is_empty());
     rig.assert_nothing_left();
+}
+
+#[test]
+fn our_hanging_up_ends_the_subscription_before_the_call() {
+    let mut rig = Rig::new();
+    let (call, tag) = confirmed(&mut rig);
+    rig.udp(CARRIER, &refer(&tag, NORTH).text());
+    rig.endpoint.accept_refer(rig.now, call);
+    rig.sent();
+    rig.endpoint.hang_up(rig.now, call, None);
+    let sent = rig.sent();
+    assert_eq!(sent.iter().map(Sent::method).collect::<Vec<_>>(), ["NOTIFY", "BYE"]);
+    assert_eq!(sent[0].header("Subscription-State"), "terminated;reason=noresource");
+    let number = |sent: &Sent| sent.message.cseq().map(|cseq| cseq.number).unwrap();
+    assert_eq!(number(&sent[0]) + 1, number(&sent[1]));
+    rig.assert_nothing_left();
+    // Who was told the end already, or wanted no word at all, gets the BYE alone.
+    for (extra, last) in [(NORTH.to_owned(), true), (format!("{NORTH}Refer-Sub: false\n"), false)] {
+        let mut rig = Rig::new();
+        let (call, tag) = confirmed(&mut rig);
+        rig.udp(CARRIER, &refer(&tag, &extra).text());
+        rig.endpoint.accept_refer(rig.now, call);
+        if last {
+            rig.endpoint.notify_refer(rig.now, call, 200, true);
+        }
+        rig.sent();
+        rig.endpoint.hang_up(rig.now, call, None);
+        assert_eq!(rig.said(), ["BYE"]);
+    }
 }
 
 #[test]
