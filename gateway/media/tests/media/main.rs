@@ -3,6 +3,7 @@
 
 #![allow(clippy::unwrap_used, reason = "the helpers of tests are tests too")]
 
+mod any_order_of_packets;
 mod bridge_carries_sound;
 mod clocks_drift;
 mod codecs_sound_right;
