@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use gateway_sip::sdp::{
-    Capabilities, Direction, KeySecret, LocalDescription, LocalMedia, SessionDescription, SrtpPolicy,
+    Address, Capabilities, Direction, KeySecret, LocalDescription, LocalMedia, SessionDescription, SrtpPolicy,
     accept_answer, answer, offer,
 };
 use proptest::prelude::*;
@@ -64,6 +64,19 @@ fn the_sample_itself_is_agreed_to() {
         )
         .is_ok()
     );
+}
+
+/// A C library's string may take its NUL along, before the multicast suffix as well as at the end of a line.
+#[test]
+fn the_end_of_a_c_string_is_not_part_of_an_address() {
+    for line in ["c=IN IP4 192.0.2.1\0/127", "c=IN IP4 192.0.2.1\0", "c=IN IP4 192.0.2.1\0 \x0c"] {
+        let text = format!("v=0\r\n{line}\r\na=recvonly\0\u{a0}\r\nm=audio 4000 RTP/AVP 8\0\x0c\r\n");
+        exercise(&text);
+        let parsed = SessionDescription::parse(&text).unwrap();
+        assert_eq!(parsed.connection, Some(Address::Ip("192.0.2.1".parse().unwrap())), "{line:?}");
+        assert_eq!(parsed.media[0].formats, ["8"]);
+        assert_eq!(parsed.direction_of(&parsed.media[0]), Direction::RecvOnly);
+    }
 }
 
 proptest! {

@@ -1,7 +1,7 @@
 //! Text to [`SessionDescription`], forgiving where carriers and border controllers err.
 //!
 //! Forgiven: bare LF, blank lines, missing `o=`, `s=`, `t=`, unknown letters, any order of session lines,
-//! spaces around names, an `o=` user name with spaces, a wrong `IP4`/`IP6`. Not forgiven: a missing or foreign
+//! spaces around names, NUL at the end of what a C library wrote, an `o=` user name with spaces, a wrong `IP4`/`IP6`. Not forgiven: a missing or foreign
 //! `v=`, a line that is not `letter=value`, an `m=` line that cannot be read.
 
 use std::str::FromStr;
@@ -21,7 +21,7 @@ impl SessionDescription {
         let mut description = Self { session_name: "-".to_owned(), ..Self::default() };
         let mut version_seen = false;
         for (index, raw) in text.split('\n').enumerate() {
-            let line = raw.trim_end_matches(['\r', ' ', '\t', '\0']);
+            let line = raw.trim_end_matches(['\r', ' ', '\t', '\x0c', '\0']);
             if line.is_empty() {
                 continue;
             }
@@ -129,7 +129,7 @@ fn connection_line(value: &str) -> Result<Address, Fault> {
 
 /// Reads one address word; shared with `a=rtcp:`.
 pub(super) fn address_word(word: &str) -> Option<Address> {
-    let word = word.split('/').next().unwrap_or_default();
+    let word = word.split('/').next().unwrap_or_default().trim_end_matches('\0');
     if word.is_empty() {
         return None;
     }
@@ -163,7 +163,7 @@ fn attribute_line(value: &str) -> Option<Attribute> {
         Some((name, value)) => (name, Some(value.to_owned())),
         None => (value, None),
     };
-    let name = name.trim();
+    let name = name.trim_matches(|character: char| character == '\0' || character.is_whitespace());
     if name.is_empty() {
         return None;
     }
