@@ -260,11 +260,28 @@ fn the_papers_are_there_and_name_each_other() {
         ("README.md", ["README.zh-CN.md", "docs/ARCHITECTURE.md"].as_slice()),
         ("README.zh-CN.md", &["README.md", "docs/ARCHITECTURE.md"]),
         ("docs/ARCHITECTURE.md", &["adr"]),
+        ("docs/sip.md", &["robustness.md"]),
         ("CHANGELOG.md", &["Unreleased"]),
     ] {
         let text = read(paper);
         for name in names {
             assert!(text.contains(name), "{paper} does not mention {name}");
+        }
+    }
+}
+
+#[test]
+fn each_fault_of_others_is_watched_by_a_test_that_exists() {
+    let paper = read("docs/robustness.md");
+    let rows: Vec<&str> =
+        paper.lines().filter(|line| line.starts_with("| ") && !line.starts_with("| symptom |")).collect();
+    assert!(rows.len() >= 45, "{} rows: a fault that was watched stays watched", rows.len());
+    for row in rows {
+        let watched = row.trim_end_matches(['|', ' ']).rsplit('|').next().unwrap_or_default();
+        let files: Vec<&str> = watched.split('`').skip(1).step_by(2).collect();
+        assert!(!files.is_empty(), "nobody watches: {row}");
+        for file in files {
+            assert!(root().join(file).is_file(), "{file} is not there: {row}");
         }
     }
 }

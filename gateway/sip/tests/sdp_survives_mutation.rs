@@ -2,8 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "a failed unwrap is a failed test")]
 
 use gateway_sip::sdp::{
-    Address, Capabilities, Direction, KeySecret, LocalDescription, LocalMedia, SessionDescription, SrtpPolicy,
-    accept_answer, answer, offer,
+    Address, Capabilities, Direction, KeySecret, LocalDescription, LocalMedia, SessionDescription,
+    SrtpPolicy, accept_answer, answer, offer,
 };
 use proptest::prelude::*;
 
