@@ -172,10 +172,19 @@ fn pure_crates_know_no_runtime_clock_socket_or_thread() {
         "File::create",
     ];
     let texts = texts();
+    let tests_begin: BTreeMap<&str, usize> = texts
+        .iter()
+        .filter_map(|(file, text)| {
+            Some((file.as_str(), text.lines().position(|line| line == "#[cfg(test)]")? + 1))
+        })
+        .collect();
     let mut found = Vec::new();
     for (file, line, code) in code_lines(&texts) {
         let pure = PURE.iter().any(|folder| file.starts_with(&format!("{folder}/src/")));
-        if pure && let Some(name) = forbidden.iter().find(|name| code.contains(**name)) {
+        // The tests at a file's end may take one real instant: it is where their virtual time begins.
+        let in_tests = tests_begin.get(file).is_some_and(|begin| line > *begin);
+        let allowed = |name: &str| in_tests && name == "Instant::now";
+        if pure && let Some(name) = forbidden.iter().find(|name| code.contains(**name) && !allowed(name)) {
             found.push(format!("{file}:{line}: {name}"));
         }
     }
