@@ -18,6 +18,7 @@ use tokio::task::JoinSet;
 
 use crate::calls::gate::Gate;
 use crate::calls::hub::Hub;
+use crate::calls::media::Engine;
 use crate::calls::ports::PortPool;
 use crate::calls::prompts::Prompts;
 use crate::calls::recording::Recorder;
@@ -108,7 +109,7 @@ impl App {
         let outbox = tokio::task::spawn_blocking(move || Outbox::open(store))
             .await?
             .context("cannot open the store")?;
-        let recorder = Recorder::start(data.join("recordings"))?;
+        let recorder = Recorder::start(data.join("recordings"), config.media.recording.format)?;
         Ok(Self {
             config,
             sockets,
@@ -169,6 +170,7 @@ impl App {
         let calls = Arc::new(Calls {
             switch: switch.clone(),
             hub: hub.clone(),
+            engine: Engine::start(self.config.media.threads).context("media threads")?,
             middle: middle.clone(),
             ports: PortPool::new(rtp_address, self.config.media.rtp_ports),
             media_address,
@@ -196,8 +198,8 @@ impl App {
         let channels = Arc::new(self.channels);
         let media_folder = self.config.node.data_dir.join("attachments");
         workers.spawn(fetch::work(middle.clone(), channels.clone(), media_folder, stopped.clone()));
-        workers.spawn(housekeeping(calls.clone(), stopped.clone()));
         workers.spawn(watch_certificates(tls.clone(), self.config.clone(), stopped.clone()));
+        workers.spawn(housekeeping(calls.clone(), self.prometheus.clone(), stopped.clone()));
 
         let limits = channels::Limits {
             max_in_flight: self.config.http.max_concurrent,
@@ -323,7 +325,7 @@ async fn watch_certificates(tls: Tls, config: Config, mut stopped: watch::Receiv
     }
 }
 
-async fn housekeeping(calls: Arc<Calls>, mut stopped: watch::Receiver<bool>) {
+async fn housekeeping(calls: Arc<Calls>, prometheus: PrometheusHandle, mut stopped: watch::Receiver<bool>) {
     let mut every = tokio::time::interval(HOUSEKEEPING);
     every.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -331,6 +333,8 @@ async fn housekeeping(calls: Arc<Calls>, mut stopped: watch::Receiver<bool>) {
             _ = every.tick() => {}
             _ = stopped.wait_for(|stop| *stop) => return,
         }
+        // Histograms keep every value until somebody asks for them, which nobody may.
+        prometheus.run_upkeep();
         if calls.middle.unsaved_count() > 0 {
             calls.middle.save_unsaved().await;
         }

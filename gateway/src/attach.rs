@@ -12,13 +12,13 @@ use crate::compose::EXT_PENDING_MEDIA;
 pub fn recording(finished: &Finished) -> Attachment {
     Attachment {
         kind: AttachmentKind::Recording,
-        media_type: "audio/wav".into(),
+        media_type: finished.format.media_type().into(),
         bytes: i64::try_from(finished.bytes).ok(),
         digest: finished.digest.clone(),
         uri: file_uri(&finished.path),
         access: Access::Sealed,
         party: Some("caller-left agent-right".into()),
-        duration_ms: i64::try_from(finished.duration_ms).ok(),
+        duration_ms: i64::try_from(finished.duration.as_millis()).ok(),
         derived_from: None,
         scan: None,
     }

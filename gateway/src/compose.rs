@@ -20,6 +20,8 @@ pub const EXT_NOTICE: &str = "jiesu.notice";
 pub const EXT_FLOW: &str = "jiesu.flow";
 /// `ext` key under which a voice message's place on the recording stands.
 pub const EXT_VOICE_MESSAGE: &str = "jiesu.voice_message";
+/// Where sound was lost on its way into the recording.
+pub const EXT_RECORDING_GAPS: &str = "jiesu.recording_gaps";
 /// `ext` key under which media waits that is not fetched yet.
 pub const EXT_PENDING_MEDIA: &str = "jiesu.pending_media";
 /// The tag of a representative's request: followed by a person until it is settled.

@@ -19,6 +19,8 @@ pub async fn recover(middle: &Middle, recorder: &Recorder, speech_wanted: bool) 
     if count > 0 {
         tracing::warn!(count, "Calls were cut off by the last stop; their records are completed now.");
     }
+    // What is left now belongs to no draft.
+    recorder.repair_orphans().await;
     Ok(count)
 }
 
@@ -32,18 +34,16 @@ async fn complete(middle: &Middle, recorder: &Recorder, speech_wanted: bool, mut
         }
         compose::assess(&mut record);
     }
-    let path = recorder.path(record.record_id, record.created_at);
-    let mut recorded = path.exists();
-    if recorded && record.attachments.is_none() {
-        let to_repair = path.clone();
-        match tokio::task::spawn_blocking(move || recording::complete(&to_repair)).await {
+    let mut path = recorder.left_behind(record.record_id, record.created_at);
+    if let Some(to_repair) = path.clone().filter(|_| record.attachments.is_none()) {
+        match tokio::task::spawn_blocking(move || recording::repair(&to_repair)).await {
             Ok(Ok(finished)) => record.attachments = Some(vec![attach::recording(&finished)]),
             Ok(Err(error)) => {
                 tracing::error!(%error, record.id = %record.record_id, "The recording of a call that was cut off could not be repaired.");
-                recorded = false;
+                path = None;
             }
-            Err(_) => recorded = false,
+            Err(_) => path = None,
         }
     }
-    middle.call_complete(record, (recorded && speech_wanted).then_some(path.as_path()), false).await;
+    middle.call_complete(record, path.as_deref().filter(|_| speech_wanted), false).await;
 }

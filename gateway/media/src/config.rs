@@ -37,6 +37,8 @@ pub struct MediaConfig {
     /// Mean time between RTCP reports. Default `"5s"` (RFC 3550 6.2).
     #[serde(deserialize_with = "duration")]
     pub rtcp_interval: Duration,
+    /// Threads that carry the sound of all calls; 0 means one for each core. Default 0.
+    pub threads: usize,
     /// After a stall of the process, 20 ms ticks made up at once; older ones are skipped. Default 5.
     pub catch_up_ticks: u32,
     /// Sound below this level never counts as speech, in dB of full scale. Default -48.
@@ -162,6 +164,7 @@ impl Default for MediaConfig {
             initial_timeout: Duration::from_secs(60),
             receive_timeout: Duration::from_secs(120),
             rtcp_interval: Duration::from_secs(5),
+            threads: 0,
             catch_up_ticks: 5,
             speech_floor_db: -48.0,
             speech_hangover: Duration::from_millis(400),
@@ -206,6 +209,9 @@ impl MediaConfig {
         }
         if self.rtcp_interval < Duration::from_secs(1) {
             found.push(("media.rtcp_interval", "must be at least 1s".to_owned()));
+        }
+        if self.threads > 256 {
+            found.push(("media.threads", "at most 256; 0 means one for each core".to_owned()));
         }
         if !(1..=50).contains(&self.catch_up_ticks) {
             found.push(("media.catch_up_ticks", "must lie between 1 and 50".to_owned()));

@@ -39,6 +39,8 @@ pub struct Calls {
     pub hub: hub::Hub,
     /// Lists, records, store.
     pub middle: Middle,
+    /// The threads that carry the sound.
+    pub engine: media::Engine,
     /// RTP ports.
     pub ports: ports::PortPool,
     /// The address written into SDP.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use gateway_call::{Event, LegId, Target};
-use gateway_media::{Leg, Stream};
+use gateway_media::{Leg, Role, Stream};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
@@ -132,7 +132,7 @@ impl Driver {
         {
             let stream = Box::new(leg::stream(&media, agreed, agent.host));
             self.bridged = Some(leg);
-            self.media(MediaCommand::SetAgent { ports, stream }).await;
+            self.media(MediaCommand::SetLeg { leg: Leg::AGENT, role: Role::Agent, ports, stream }).await;
         }
         self.media(MediaCommand::Bridge(true)).await;
     }
@@ -146,7 +146,7 @@ impl Driver {
         self.agents.retain(|agent| agent.leg != leg);
         if self.bridged == Some(leg) {
             self.bridged = None;
-            self.media(MediaCommand::DropAgent).await;
+            self.media(MediaCommand::DropLeg(Leg::AGENT)).await;
         }
     }
 

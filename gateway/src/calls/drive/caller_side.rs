@@ -8,7 +8,7 @@ use gateway_sip::sdp::{Negotiated, SessionDescription};
 
 use super::{Driver, answer_offer};
 use crate::calls::leg;
-use crate::calls::media::{self, MediaCommand};
+use crate::calls::media::{MediaCommand, Setup};
 use crate::switch::LegEvent;
 
 impl Driver {
@@ -35,7 +35,7 @@ impl Driver {
         if self.media.is_none() {
             let answer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
             match answer.and_then(|answer| self.caller.description.accept_answer(&answer).ok()) {
-                Some(agreed) => self.start_media(&agreed),
+                Some(agreed) => self.start_media(&agreed).await,
                 None => {
                     self.calls.switch.hang_up(self.caller.handle, Some("SIP;cause=488".into())).await;
                     return self.session.handle(Instant::now(), Event::CallerLost);
@@ -47,7 +47,7 @@ impl Driver {
 
     pub(super) async fn answer(&mut self) {
         if let Some(agreed) = self.agreed.take() {
-            self.start_media(&agreed);
+            self.start_media(&agreed).await;
         }
         if let Err(error) = self.calls.switch.answer(self.caller.handle, self.caller.sdp.clone()).await {
             // Mostly a caller who gave up at this very moment: their event is already on its way.
@@ -55,18 +55,13 @@ impl Driver {
         }
     }
 
-    pub(super) fn start_media(&mut self, agreed: &Negotiated) {
+    pub(super) async fn start_media(&mut self, agreed: &Negotiated) {
         let Some(ports) = self.ports.take() else { return };
         let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
         let stream = leg::stream(&self.calls.media, agreed, Some(self.caller.host));
-        self.media = Some(media::start(
-            self.calls.media.clone(),
-            ports,
-            stream,
-            self.calls.recorder.clone(),
-            self.record.record_id,
-            path,
-        ));
+        let track = self.calls.recorder.track(self.record.record_id, &path);
+        let setup = Setup { config: self.calls.media.clone(), ports, stream, track };
+        self.media = Some(self.calls.engine.open(setup).await);
     }
 
     pub(super) async fn hang_up_caller(&mut self, q850: u8) {

@@ -6,7 +6,8 @@ use gateway_call::Summary;
 
 use super::Driver;
 use crate::calls::Ending;
-use crate::calls::recording::Finished;
+use crate::calls::media::Figures;
+use crate::calls::recording::{self, Finished};
 use crate::{attach, compose};
 
 impl Driver {
@@ -23,9 +24,15 @@ impl Driver {
         metrics::histogram!("jiesu_hangup_to_draft_seconds").record(hung_up.elapsed().as_secs_f64());
         metrics::counter!("jiesu_calls_total", "outcome" => summary.outcome.as_str(), "lane" => summary.lane.as_str())
             .increment(1);
-        let recording = self.close_recording().await;
+        let (recording, figures) = self.close_recording().await;
         if let Some(finished) = &recording {
             self.attach(finished);
+        }
+        if let Some(expected) = figures.recorded {
+            let talked = Duration::from_millis(summary.talk_ms.unwrap_or_default());
+            for fault in recording::verify(recording.as_ref(), expected, talked) {
+                tracing::error!(record.id = %self.record.record_id, fault, "A call was not recorded as it should.");
+            }
         }
         tracing::info!(
             call.id = %summary.call, record.id = %self.record.record_id, outcome = summary.outcome.as_str(),
@@ -70,18 +77,28 @@ impl Driver {
         self.record.updated_at = self.calls.middle.now();
     }
 
-    pub(super) async fn close_recording(&mut self) -> Option<Finished> {
-        let media = self.media.take()?;
-        media.finish().await;
+    pub(super) async fn close_recording(&mut self) -> (Option<Finished>, Figures) {
+        let Some(media) = self.media.take() else { return (None, Figures::default()) };
+        let figures = media.finish().await;
         if !self.recorded {
-            return None;
+            return (None, figures);
         }
         let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
-        self.calls.recorder.finish(self.record.record_id, &path).await
+        (self.calls.recorder.finish(self.record.record_id, &path).await, figures)
     }
 
     pub(super) fn attach(&mut self, finished: &Finished) {
         self.record.attachments.get_or_insert_default().push(attach::recording(finished));
+        let gaps = finished.check.iter().flat_map(|check| &check.gaps);
+        let gaps: Vec<_> = gaps
+            .map(|gap| {
+                serde_json::json!({ "from_ms": milliseconds(gap.from), "to_ms": milliseconds(gap.until) })
+            })
+            .collect();
+        if !gaps.is_empty() {
+            let ext = self.record.ext.get_or_insert_default();
+            ext.insert(compose::EXT_RECORDING_GAPS.into(), gaps.into());
+        }
     }
 }
 

@@ -124,7 +124,10 @@ impl Driver {
             tokio::select! {
                 event = caller.recv(), if !self.caller.gone => self.caller_event(event).await,
                 event = next_leg_event(&mut self.agents) => self.agent_event(event).await,
-                Some(event) = next_media_event(&mut self.media) => self.media_event(event),
+                event = next_media_event(&mut self.media) => match event {
+                    Some(event) => self.media_event(event),
+                    None => self.media_ended(),
+                },
                 Some(event) = hall.recv() => self.session.handle(Instant::now(), event),
                 () = wait_until(deadline) => self.session.handle_timeout(Instant::now()),
                 Ok(()) = ending.changed() => {
@@ -141,7 +144,7 @@ impl Driver {
                 Action::Answer => self.answer().await,
                 Action::Play { play, prompt } => self.play(play.0, &prompt).await,
                 Action::PlayTone { play, tone } => self.play_tone(play.0, tone).await,
-                Action::StopPlaying => self.media(MediaCommand::StopPlaying).await,
+                Action::StopPlaying => self.media(MediaCommand::StopPlaying(Leg::CALLER)).await,
                 Action::StartRecording => {
                     self.recorded = true;
                     self.media(MediaCommand::StartRecording).await;
@@ -152,7 +155,7 @@ impl Driver {
                 Action::Ring { target, leg } => self.ring(target, leg).await,
                 Action::Cancel { leg } | Action::HangUp { leg } => self.hang_up_agent(leg).await,
                 Action::Bridge { leg } => self.bridge(leg).await,
-                Action::Echo => self.media(MediaCommand::Echo).await,
+                Action::Echo => self.media(MediaCommand::Echo(Leg::CALLER, true)).await,
                 Action::Unbridge => self.media(MediaCommand::Bridge(false)).await,
                 Action::HangUpCaller { q850 } => self.hang_up_caller(q850).await,
                 Action::Finished(summary) => return Some(summary),
@@ -187,6 +190,15 @@ impl Driver {
         self.session.handle(now, event);
     }
 
+    /// Only a fault of ours ends a call's sound before the call.
+    fn media_ended(&mut self) {
+        self.media = None;
+        tracing::error!(record.id = %self.record.record_id, "A call lost its sound and is ended.");
+        let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
+        tokio::spawn(async move { switch.hang_up(handle, Some("Q.850;cause=41".into())).await });
+        self.session.handle(Instant::now(), Event::CallerLost);
+    }
+
     fn process_ends(&mut self, ending: Ending) {
         self.ending = ending;
         match ending {
@@ -207,7 +219,7 @@ impl Driver {
     async fn play(&mut self, id: u64, prompt: &PromptId) {
         match self.calls.prompts.prompt(prompt.as_str()) {
             Some(prompt) if self.media.is_some() => {
-                self.media(MediaCommand::Play { prompt, id, repeat: false }).await;
+                self.media(MediaCommand::Play { leg: Leg::CALLER, prompt, id, repeat: false }).await;
             }
             _ => self.session.handle(Instant::now(), Event::PlayFailed { play: gateway_call::PlayId(id) }),
         }
@@ -218,7 +230,7 @@ impl Driver {
             Tone::RingBack => (self.calls.prompts.ring_back(), true),
             Tone::Beep => (self.calls.prompts.beep(), false),
         };
-        self.media(MediaCommand::Play { prompt, id, repeat }).await;
+        self.media(MediaCommand::Play { leg: Leg::CALLER, prompt, id, repeat }).await;
         if tone == Tone::Beep {
             self.media(MediaCommand::Listen).await;
         }
