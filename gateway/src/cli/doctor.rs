@@ -18,6 +18,8 @@ const MIN_FREE_BYTES: u64 = 1 << 30;
 const SLOW_FSYNC: Duration = Duration::from_millis(50);
 /// How long a remote service may take to answer.
 const PATIENCE: Duration = Duration::from_secs(3);
+/// How often it is asked whether the probes of the trunks are over.
+const LOOK_EVERY: Duration = Duration::from_millis(20);
 
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 enum Verdict {
@@ -149,17 +151,23 @@ async fn trunks(config: &Config) -> Vec<Finding> {
             .into_iter()
             .map(|state| {
                 let what = format!("{} {}", state.trunk, state.gateway);
-                match (state.address, state.up) {
-                    (None, _) => finding(
+                match (state.address, state.answered == Some(true), state.up) {
+                    (None, ..) => finding(
                         "trunk",
                         Verdict::Warning,
                         format!("{what} 域名无法解析"),
                         format!("{what}: the name cannot be looked up"),
                     ),
-                    (Some(_), true) => {
+                    (Some(_), true, true) => {
                         finding("trunk", Verdict::Ok, format!("{what} 有应答"), format!("{what} answers"))
                     }
-                    (Some(_), false) => finding(
+                    (Some(_), true, false) => finding(
+                        "trunk",
+                        Verdict::Warning,
+                        format!("{what} 有应答，但目前不接呼叫"),
+                        format!("{what} answers, but takes no calls now"),
+                    ),
+                    (Some(_), false, _) => finding(
                         "trunk",
                         Verdict::Warning,
                         format!("{what} 对 OPTIONS 无应答"),
@@ -193,8 +201,20 @@ async fn probe(config: &Config) -> anyhow::Result<Vec<gateway_sip::GatewayState>
     let endpoint = crate::settings::endpoint_config(&config, &sockets);
     let secured = crate::switch::Secured { tls, origins: std::sync::Arc::default() };
     let (switch, _incoming, _presence) = crate::switch::start(sockets, secured, endpoint, rand::random());
-    tokio::time::sleep(PATIENCE).await;
-    Ok(switch.trunk_states().await)
+    // Until each gateway answered or was given up; a name nobody can look up would have us wait for ever.
+    let mut looks = tokio::time::interval(LOOK_EVERY);
+    let mut states = Vec::new();
+    let all = async {
+        loop {
+            looks.tick().await;
+            states = switch.trunk_states().await;
+            if states.iter().all(|state| state.answered.is_some()) {
+                break;
+            }
+        }
+    };
+    let _given_up = tokio::time::timeout(PATIENCE, all).await;
+    Ok(states)
 }
 
 fn rtp(config: &Config) -> Finding {

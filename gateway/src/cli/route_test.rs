@@ -32,7 +32,7 @@ pub struct Arguments {
     /// 转自的旧号码 / the old line the call was diverted from
     #[arg(long, value_name = "NUMBER")]
     diverted_from: Option<String>,
-    /// 时刻 / at that time, RFC 3339 (default: now)
+    /// 时刻（目前仅名单有效期随之变化）/ at that time, RFC 3339 (default: now); only lists depend on it yet
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
     /// 呼出 / a call of ours through the trunk
