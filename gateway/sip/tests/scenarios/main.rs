@@ -17,6 +17,7 @@ mod fixture;
 mod framing;
 mod gateway_fails_the_next_takes_the_call;
 mod hang_up;
+mod hold_answered_sendrecv;
 mod ipv6_peers;
 mod lossy;
 mod offers_cross;
