@@ -6,6 +6,7 @@
 use crate::hall::HallEvent;
 use crate::id::{LegId, PlayId};
 use crate::prompt::{PromptId, Tone};
+use crate::role::Role;
 use crate::summary::Summary;
 use crate::target::Target;
 
@@ -49,13 +50,41 @@ pub enum Action {
         /// The attempt.
         leg: LegId,
     },
-    /// Let the caller and this leg's party hear each other.
+    /// Let the caller and this leg's party, who is in charge from now on, hear each other.
     Bridge {
         /// The leg.
         leg: LegId,
     },
-    /// End that.
+    /// Keep the caller apart from the others, who go on among themselves.
     Unbridge,
+    /// Let this leg's party into the conversation with this role, or give the one who is there another role.
+    Enter {
+        /// The leg.
+        leg: LegId,
+        /// Its part.
+        role: Role,
+    },
+    /// The phone's REFER is granted (202).
+    AcceptRefer {
+        /// Whose.
+        leg: LegId,
+    },
+    /// The phone's REFER is refused.
+    RefuseRefer {
+        /// Whose.
+        leg: LegId,
+        /// The SIP status.
+        status: u16,
+    },
+    /// Tell the phone how the transfer it asked for goes (NOTIFY, RFC 3515).
+    NotifyRefer {
+        /// Whose.
+        leg: LegId,
+        /// The status of the new call so far.
+        status: u16,
+        /// Nothing more will be told.
+        last: bool,
+    },
     /// Send the caller's own sound back.
     Echo,
     /// End a leg of ours (ACK and BYE).

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use record::Outcome;
 
 use crate::action::Action;
+use crate::command::TransferNote;
 use crate::config::CallConfig;
 use crate::ending::Ending;
 use crate::event::TurnedAway;
@@ -23,6 +24,8 @@ use crate::target::Target;
 /// A cancelled phone normally reports within milliseconds. More than this many open ones means that the
 /// shell does not report; the oldest is forgotten.
 const UNSETTLED_LEGS: usize = 8;
+/// Transfers of one call in its record at most; further ones happen, but are not written down.
+const MAX_TRANSFERS: usize = 32;
 
 /// See the module.
 #[derive(Debug)]
@@ -56,6 +59,7 @@ pub(crate) struct Ledger {
     pub notice: Option<Notice>,
     pub voice_message: Option<VoiceMessage>,
     pub first_speech: Option<Instant>,
+    pub transfers: Vec<TransferNote>,
 }
 
 /// A prompt or tone that ends by itself, or at the latest at its deadline.
@@ -120,14 +124,25 @@ impl Context {
     }
 
     pub fn ring(&mut self, now: Instant, target: Target) -> RungLeg {
-        self.next_leg = self.next_leg.saturating_add(1);
-        self.ledger.rings = self.ledger.rings.saturating_add(1);
-        let leg = LegId(self.next_leg);
         if let Target::Agent(agent) = &target {
             self.tell_hall(HallEvent::Ringing { call: self.params.call, agent: agent.clone() });
         }
+        self.ring_again(now, target)
+    }
+
+    /// Rings an agent whom the hall still counts as busy with this very call: it need not be told.
+    pub fn ring_again(&mut self, now: Instant, target: Target) -> RungLeg {
+        self.next_leg = self.next_leg.saturating_add(1);
+        self.ledger.rings = self.ledger.rings.saturating_add(1);
+        let leg = LegId(self.next_leg);
         self.act(Action::Ring { target: target.clone(), leg });
         RungLeg::ringing(leg, target, now + self.config.ring_time)
+    }
+
+    pub fn note_transfer(&mut self, note: TransferNote) {
+        if self.ledger.transfers.len() < MAX_TRANSFERS {
+            self.ledger.transfers.push(note);
+        }
     }
 
     /// Cancels a ringing leg and remembers it until it is settled.
@@ -199,6 +214,7 @@ impl Context {
             turned_away: ledger.turned_away,
             notice: ledger.notice.clone(),
             voice_message: ledger.voice_message,
+            transfers: ledger.transfers.clone(),
             first_speech_after: ledger.first_speech.map(|at| self.after(at)),
             sip_code: ending.sip_code(ledger.confirmed.is_some()),
             q850: ending.q850(),

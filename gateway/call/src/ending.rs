@@ -15,6 +15,8 @@ pub(crate) enum Ending {
     },
     AgentHungUp,
     AgentLost,
+    /// The desk ended it.
+    Desk,
     /// A phone at a fixed address was not answered, and no message could be left.
     NobodyReached,
     MessageDone,
@@ -33,7 +35,7 @@ impl Ending {
         match self {
             Self::CallerHungUp { .. } => EndBy::Caller,
             Self::CallerLost | Self::NeverConfirmed | Self::AgentLost => EndBy::Network,
-            Self::AgentHungUp => EndBy::Agent,
+            Self::AgentHungUp | Self::Desk => EndBy::Agent,
             Self::AnswerFailed { .. }
             | Self::NobodyReached
             | Self::MessageDone
@@ -57,7 +59,7 @@ impl Ending {
     pub fn q850(self) -> u8 {
         match self {
             Self::CallerHungUp { q850 } => q850.unwrap_or(16),
-            Self::AgentHungUp | Self::MessageDone | Self::FlowDone => 16,
+            Self::AgentHungUp | Self::Desk | Self::MessageDone | Self::FlowDone => 16,
             Self::NobodyReached => 19,
             Self::CallerLost | Self::NeverConfirmed | Self::AgentLost | Self::TooLong => 102,
             Self::Shutdown => 41,

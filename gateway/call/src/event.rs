@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use crate::hall::HallOutput;
 use crate::id::{AgentId, LegId, PlayId};
+use crate::target::Target;
 
 /// Something happened.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -44,6 +45,25 @@ pub enum Event {
     AgentWithdrawn {
         /// The agent that is gone.
         agent: AgentId,
+    },
+    /// The hall cannot give the claimed agent ([`HallOutput::Busy`]).
+    AgentBusy {
+        /// The agent.
+        agent: AgentId,
+    },
+    /// A phone put the call on hold (re-INVITE with `sendonly` or `inactive`), or took it back.
+    LegHeld {
+        /// Whose.
+        leg: LegId,
+        /// On hold now.
+        held: bool,
+    },
+    /// A phone asks for a blind transfer (REFER).
+    Referred {
+        /// Whose.
+        leg: LegId,
+        /// To whom.
+        target: Target,
     },
     /// The hall removed the caller from the queue ([`HallOutput::TurnAway`]).
     TurnedAway(TurnedAway),
@@ -104,6 +124,7 @@ impl From<HallOutput> for Event {
         match output {
             HallOutput::Offer { agent, .. } => Self::AgentOffered { agent },
             HallOutput::Withdraw { agent, .. } => Self::AgentWithdrawn { agent },
+            HallOutput::Busy { agent, .. } => Self::AgentBusy { agent },
             HallOutput::TurnAway { why, .. } => Self::TurnedAway(why),
         }
     }

@@ -40,6 +40,7 @@
 //! ```
 
 pub mod action;
+pub mod command;
 pub mod config;
 mod context;
 mod ending;
@@ -51,12 +52,14 @@ pub mod lane;
 mod leg;
 mod phase;
 pub mod prompt;
+pub mod role;
 pub mod session;
 pub mod summary;
 pub mod target;
 mod waiting_sound;
 
 pub use action::Action;
+pub use command::{Command, CommandRefused, TransferNote};
 pub use config::{CallConfig, ConfigError};
 pub use event::{Event, TurnedAway};
 pub use flow::{Flow, FlowConfig, Then};
@@ -64,6 +67,7 @@ pub use hall::{Hall, HallEvent, HallOutput, HallSnapshot, RingFailure};
 pub use id::{AgentId, CallId, LegId, PlayId, Skill};
 pub use lane::LaneRule;
 pub use prompt::{PromptId, Tone};
+pub use role::{Role, Watch};
 pub use session::{PhaseName, Session, SessionParams};
 pub use summary::{Notice, Summary, VoiceMessage};
 pub use target::Target;

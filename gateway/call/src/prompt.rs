@@ -44,6 +44,8 @@ impl fmt::Display for PromptId {
 pub enum Tone {
     /// Ring-back (450 Hz, 1 s on, 4 s off in China). Plays until stopped or replaced; never finishes.
     RingBack,
+    /// "You are on hold." Plays until stopped or replaced; never finishes.
+    Hold,
     /// "Speak now." Short; finishes by itself.
     Beep,
 }

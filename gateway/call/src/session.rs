@@ -13,6 +13,7 @@ use std::time::Instant;
 use record::{Lane, Outcome};
 
 use crate::action::Action;
+use crate::command::{Command, CommandRefused};
 use crate::config::CallConfig;
 use crate::context::Context;
 use crate::ending::Ending;
@@ -96,6 +97,24 @@ impl Session {
         self.step(now, |phase, context| phase.on_event(context, now, &event));
     }
 
+    /// Grants a wish of the desk, or says why not.
+    ///
+    /// # Errors
+    /// [`CommandRefused`]; the call goes on as it was.
+    pub fn command(&mut self, now: Instant, command: Command) -> Result<(), CommandRefused> {
+        if self.phase.is_ended() {
+            return Err(CommandRefused::NotTalking);
+        }
+        if command == Command::HangUp {
+            self.end(now, Ending::Desk);
+            return Ok(());
+        }
+        match &mut self.phase {
+            Phase::Talking(talking) => talking.command(&mut self.context, now, command),
+            _ => Err(CommandRefused::NotTalking),
+        }
+    }
+
     /// Acts on every deadline up to `now`.
     pub fn handle_timeout(&mut self, now: Instant) {
         if self.too_long_at().is_some_and(|at| at <= now) {
@@ -138,7 +157,11 @@ impl Session {
         let outcome = match (ending, outcome) {
             // "Abandoned" is the caller's doing; when it was ours the call failed.
             (
-                Ending::TooLong | Ending::Shutdown | Ending::NeverConfirmed | Ending::AnswerFailed { .. },
+                Ending::TooLong
+                | Ending::Desk
+                | Ending::Shutdown
+                | Ending::NeverConfirmed
+                | Ending::AnswerFailed { .. },
                 Outcome::AbandonedQueue | Outcome::AbandonedRing,
             ) => Outcome::Failed,
             (_, outcome) => outcome,
@@ -151,6 +174,8 @@ impl Session {
         if !ending.is_by_caller() {
             self.context.act(Action::HangUpCaller { q850: ending.q850() });
         }
+        // Who was served and then waited in vain for another was served all the same.
+        let outcome = if self.context.ledger.answered.is_some() { Outcome::Answered } else { outcome };
         let summary = self.context.summary(now, outcome, ending);
         self.phase = Phase::Ended(Ended::new(summary, now));
         self.finish_when_settled();
@@ -163,7 +188,7 @@ impl Session {
     }
 
     fn is_about_another_leg(&self, event: &Event) -> bool {
-        leg_of(event).is_some_and(|leg| self.phase.leg() != Some(leg))
+        leg_of(event).is_some_and(|leg| !self.phase.owns(leg))
     }
 
     /// A cancelled phone that answers all the same is hung up, whenever that happens: nobody talks to a
@@ -180,6 +205,8 @@ impl Session {
             Event::LegFailed { leg, .. } | Event::LegHungUp { leg } | Event::LegLost { leg } => {
                 self.context.settle(*leg);
             }
+            // Whoever asks is no part of the call any more.
+            Event::Referred { leg, .. } => self.context.act(Action::RefuseRefer { leg: *leg, status: 481 }),
             _ => {}
         }
     }
@@ -197,6 +224,8 @@ fn leg_of(event: &Event) -> Option<LegId> {
         | Event::LegAnswered { leg }
         | Event::LegFailed { leg, .. }
         | Event::LegHungUp { leg }
+        | Event::LegHeld { leg, .. }
+        | Event::Referred { leg, .. }
         | Event::LegLost { leg } => Some(*leg),
         _ => None,
     }

@@ -5,8 +5,9 @@
 
 use std::time::Duration;
 
-use record::{Call, EndBy, Lane, Outcome, Signal, Timestamp};
+use record::{Call, EndBy, Lane, Outcome, Signal, Timestamp, Transfer};
 
+use crate::command::TransferNote;
 use crate::event::TurnedAway;
 use crate::id::{AgentId, CallId};
 use crate::prompt::PromptId;
@@ -52,6 +53,8 @@ pub struct Summary {
     pub notice: Option<Notice>,
     /// The voice message, when the caller had the chance to speak one.
     pub voice_message: Option<VoiceMessage>,
+    /// Hand-overs and three-way calls, in order.
+    pub transfers: Vec<TransferNote>,
     /// The caller's first speech, when the media layer heard any.
     pub first_speech_after: Option<Duration>,
     /// The final SIP status of the INVITE.
@@ -103,6 +106,19 @@ impl Summary {
         call.outcome = self.outcome;
         if let (Some(agent), None) = (&self.agent, &call.agent_key) {
             call.agent_key = Some(format!("agent:{agent}"));
+        }
+        let transfers: Vec<Transfer> = self
+            .transfers
+            .iter()
+            .map(|note| Transfer {
+                to: note.target.to_string(),
+                at: at(note.after),
+                kind: note.kind,
+                result: Some(note.result.to_owned()),
+            })
+            .collect();
+        if !transfers.is_empty() {
+            call.transfers = Some(transfers);
         }
         let signals = self.signals();
         if !signals.is_empty() {

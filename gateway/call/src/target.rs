@@ -30,6 +30,17 @@ impl Target {
     }
 }
 
+impl std::fmt::Display for Target {
+    /// As the sealed record has it: `agent:1001`, `sip:…`, `tel:110`.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Agent(agent) => write!(f, "agent:{agent}"),
+            Self::Phone(address) => f.write_str(address),
+            Self::Trunk { number, .. } => write!(f, "tel:{}", number.reveal()),
+        }
+    }
+}
+
 impl From<AgentId> for Target {
     fn from(agent: AgentId) -> Self {
         Self::Agent(agent)

@@ -11,6 +11,8 @@ use crate::id::{CallId, Skill};
 pub(super) struct Agent {
     pub registered: bool,
     pub paused: bool,
+    /// Held for a call that asked for this very agent and stands in no queue.
+    pub claimed: bool,
     pub skills: Vec<Skill>,
     /// Since when without a call, for "longest idle first". A ring that the caller ended does not count.
     pub idle_since: Instant,
@@ -64,6 +66,7 @@ impl Agent {
         Self {
             registered: false,
             paused: false,
+            claimed: false,
             skills: Vec::new(),
             idle_since: now,
             state: AgentState::Idle,

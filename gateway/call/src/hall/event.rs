@@ -23,6 +23,20 @@ pub enum HallEvent {
         /// The caller's call.
         call: CallId,
     },
+    /// A call that talks already wants this very agent as a further party. Answered by `Offer` or `Busy`.
+    Claim {
+        /// The call.
+        call: CallId,
+        /// The agent.
+        agent: AgentId,
+    },
+    /// It wants that agent no more. A phone that rings counts as busy until its leg is settled.
+    Unclaim {
+        /// The call.
+        call: CallId,
+        /// The agent.
+        agent: AgentId,
+    },
     /// The offered agent's phone is being rung.
     Ringing {
         /// For this call.
@@ -102,6 +116,13 @@ pub enum HallOutput {
         /// The agent.
         agent: AgentId,
     },
+    /// The claimed agent is not there, rests, or has another call.
+    Busy {
+        /// The call that claimed.
+        call: CallId,
+        /// The agent.
+        agent: AgentId,
+    },
     /// The caller is no longer in the queue.
     TurnAway {
         /// The caller's call.
@@ -115,7 +136,10 @@ impl HallOutput {
     /// The call whose session must hear this.
     pub const fn call(&self) -> CallId {
         match self {
-            Self::Offer { call, .. } | Self::Withdraw { call, .. } | Self::TurnAway { call, .. } => *call,
+            Self::Offer { call, .. }
+            | Self::Withdraw { call, .. }
+            | Self::Busy { call, .. }
+            | Self::TurnAway { call, .. } => *call,
         }
     }
 }

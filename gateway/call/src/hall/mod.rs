@@ -8,6 +8,7 @@
 mod agent;
 mod caller;
 mod choice;
+mod claim;
 mod deadlines;
 mod event;
 mod registration;
@@ -73,6 +74,8 @@ impl Hall {
         match event {
             HallEvent::Join { call, lane, skills } => self.join(now, call, lane, skills),
             HallEvent::Leave { call } => self.leave(now, call),
+            HallEvent::Claim { call, agent } => self.claim(now, call, agent),
+            HallEvent::Unclaim { call, agent } => self.unclaim(now, call, &agent),
             HallEvent::Ringing { call, agent } => self.ringing(now, call, agent),
             HallEvent::RingFailed { call, agent, failure } => self.ring_failed(now, call, &agent, failure),
             HallEvent::Cleared { call, agent } => self.cleared(call, &agent),
@@ -133,7 +136,9 @@ impl Hall {
             return;
         }
         agent.state = AgentState::Aside { until: now + self.config.agent_pause_after_no_answer, failure };
-        if let Some(caller) = self.callers.get_mut(&call) {
+        if let Some(caller) = self.callers.get_mut(&call)
+            && caller.is_offered(id)
+        {
             caller.wait_again();
         }
         self.drop_offer(call, id);
@@ -207,6 +212,9 @@ impl Hall {
 
     /// Ends every step: forgets who is gone, notes whether anybody is there, and gives out free agents.
     fn settle(&mut self, now: Instant) {
+        for agent in self.agents.values_mut() {
+            agent.claimed &= agent.state.held_for().is_some();
+        }
         self.agents.retain(|_, agent| !agent.is_forgettable());
         if self.agents.values().any(|agent| agent.registered) {
             self.empty_since = None;

@@ -60,6 +60,7 @@ impl Hall {
     pub fn check_invariants(&self) -> Result<(), String> {
         for (id, agent) in &self.agents {
             if let Some(call) = agent.state.held_for()
+                && !agent.claimed
                 && !self.callers.get(&call).is_some_and(|caller| caller.is_offered(id))
             {
                 return Err(format!("agent {id} is held for call {call}, which knows nothing of it"));
@@ -80,6 +81,7 @@ impl Hall {
         }
         for output in &self.outputs {
             if let HallOutput::Offer { call, agent } = output
+                && !self.agents.get(agent).is_some_and(|agent| agent.claimed)
                 && !self.callers.get(call).is_some_and(|caller| caller.is_offered(agent))
             {
                 return Err(format!("an offer of agent {agent} is under way to call {call}, which left"));

@@ -49,7 +49,7 @@ pub(crate) enum Phase {
     Ringing(Ringing),
     Dialling(Dialling),
     Holding(Holding),
-    Talking(Talking),
+    Talking(Box<Talking>),
     VoiceMessage(VoiceMessage),
     Ended(Ended),
 }
@@ -131,7 +131,7 @@ impl Phase {
             Self::Ringing(phase) => phase.on_timeout(context, now),
             Self::Dialling(phase) => phase.on_timeout(context, now),
             Self::Holding(phase) => Next::Phase(Self::Holding(phase)),
-            Self::Talking(phase) => Next::Phase(Self::Talking(phase)),
+            Self::Talking(phase) => phase.on_timeout(context, now),
             Self::VoiceMessage(phase) => phase.on_timeout(context, now),
             Self::Ended(phase) => Next::Phase(Self::Ended(phase.on_timeout(context, now))),
         }
@@ -159,24 +159,25 @@ impl Phase {
             Self::Waiting(phase) => Some(phase.deadline()),
             Self::Ringing(phase) => Some(phase.deadline()),
             Self::Dialling(phase) => phase.deadline(),
-            Self::Holding(_) | Self::Talking(_) => None,
+            Self::Holding(_) => None,
+            Self::Talking(phase) => phase.deadline(),
             Self::VoiceMessage(phase) => Some(phase.deadline(context)),
             Self::Ended(phase) => phase.deadline(),
         }
     }
 
-    /// The agent's leg that is current.
-    pub fn leg(&self) -> Option<LegId> {
+    /// Whether this leg belongs to the call as it stands.
+    pub fn owns(&self, leg: LegId) -> bool {
         match self {
-            Self::Greeting(phase) => phase.leg(),
-            Self::Ringing(phase) => Some(phase.leg()),
-            Self::Dialling(phase) => Some(phase.leg()),
-            Self::Talking(phase) => Some(phase.leg()),
+            Self::Greeting(phase) => phase.leg() == Some(leg),
+            Self::Ringing(phase) => phase.leg() == leg,
+            Self::Dialling(phase) => phase.leg() == leg,
+            Self::Talking(phase) => phase.owns(leg),
             Self::Answering(_)
             | Self::Waiting(_)
             | Self::Holding(_)
             | Self::VoiceMessage(_)
-            | Self::Ended(_) => None,
+            | Self::Ended(_) => false,
         }
     }
 

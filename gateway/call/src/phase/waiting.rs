@@ -36,6 +36,18 @@ impl Waiting {
         Next::Phase(Phase::Waiting(Self { sound, until }))
     }
 
+    /// Waits again after having been served: a transfer failed and the agent does not take the caller back.
+    pub fn anew(context: &mut Context, now: Instant) -> Next {
+        context.ledger.queued.get_or_insert(now);
+        context.tell_hall(context.params.join());
+        if context.draining {
+            return VoiceMessage::enter(context, now);
+        }
+        let until = now + context.config.max_wait;
+        let sound = WaitingSound::start(context, now);
+        Next::Phase(Phase::Waiting(Self { sound, until }))
+    }
+
     pub fn on_event(self, context: &mut Context, now: Instant, event: &Event) -> Next {
         let sound = self.sound.on_event(context, now, event);
         match event {

@@ -18,6 +18,7 @@ enum Step {
     /// An event about the leg last asked for.
     CurrentLeg(u8),
     Pass(u64),
+    Command(Command),
     /// To the next deadline.
     Timeout,
 }
@@ -25,6 +26,7 @@ enum Step {
 fn step() -> impl Strategy<Value = Step> {
     let leg = (0u32..4).prop_map(LegId);
     let agent = prop_oneof![Just(AgentId::from("a")), Just(AgentId::from("b"))];
+    let busy = agent.clone();
     let event = prop_oneof![
         3 => Just(Event::Confirmed),
         1 => (0u64..5).prop_map(|play| Event::PlayFinished { play: PlayId(play) }),
@@ -41,6 +43,9 @@ fn step() -> impl Strategy<Value = Step> {
         1 => leg.clone().prop_map(|leg| Event::LegAnswered { leg }),
         1 => (leg.clone(), any::<u16>()).prop_map(|(leg, sip_code)| Event::LegFailed { leg, sip_code }),
         1 => leg.clone().prop_map(|leg| Event::LegHungUp { leg }),
+        1 => (leg.clone(), any::<bool>()).prop_map(|(leg, held)| Event::LegHeld { leg, held }),
+        2 => (leg.clone(), target()).prop_map(|(leg, target)| Event::Referred { leg, target }),
+        1 => busy.prop_map(|agent| Event::AgentBusy { agent }),
         1 => leg.prop_map(|leg| Event::LegLost { leg }),
         1 => any::<u16>().prop_map(|sip_code| Event::AnswerFailed { sip_code }),
         1 => Just(Event::Drain),
@@ -56,7 +61,30 @@ fn step() -> impl Strategy<Value = Step> {
         8 => Just(Step::PlayEnds),
         8 => (0u8..5).prop_map(Step::CurrentLeg),
         4 => (0u64..40_000).prop_map(Step::Pass),
+        8 => command().prop_map(Step::Command),
         3 => Just(Step::Timeout),
+    ]
+}
+
+fn target() -> impl Strategy<Value = Target> {
+    prop_oneof![
+        Just(Target::Agent("a".into())),
+        Just(Target::Agent("b".into())),
+        Just(Target::Phone("sip:600@192.0.2.9".into())),
+        Just(Target::Trunk { trunk: None, number: record::Pii::new("110".into()) }),
+    ]
+}
+
+fn command() -> impl Strategy<Value = Command> {
+    prop_oneof![
+        2 => Just(Command::Hold),
+        3 => Just(Command::Resume),
+        4 => target().prop_map(|target| Command::Consult { target }),
+        4 => (prop::option::of(target()), any::<bool>())
+            .prop_map(|(target, emergency)| Command::Conference { target, emergency }),
+        4 => prop::option::of(target()).prop_map(|target| Command::Transfer { target }),
+        2 => (target(), prop_oneof![Just(Watch::Listen), Just(Watch::Whisper), Just(Watch::Barge)])
+            .prop_map(|(target, watch)| Command::Supervise { target, watch }),
     ]
 }
 
@@ -68,15 +96,20 @@ struct Watcher {
     play: PlayId,
     leg: LegId,
     /// Legs rung and not cancelled, hung up or reported gone.
-    open_legs: Vec<LegId>,
-    bridged: Option<LegId>,
+    open_legs: Vec<(LegId, Target)>,
+    /// The caller hears the others.
+    bridged: bool,
+    /// A prompt or a tone was the last thing asked for.
+    playing: bool,
     recording: bool,
+    /// The number is recorded at all.
+    record: bool,
 }
 
 impl Watcher {
     fn handle(&mut self, event: Event) {
         if let Event::LegFailed { leg, .. } | Event::LegHungUp { leg } = &event {
-            self.open_legs.retain(|open| open != leg);
+            self.open_legs.retain(|(open, _)| open != leg);
         }
         self.session.handle(self.now, event);
         self.drain();
@@ -86,29 +119,44 @@ impl Watcher {
         while let Some(action) = self.session.poll_action() {
             assert!(self.finished.is_none(), "{action:?} after the summary");
             match action {
-                Action::Play { play, .. } | Action::PlayTone { play, .. } => self.play = play,
-                Action::Ring { leg, .. } => {
-                    assert!(self.open_legs.is_empty(), "two phones ring at once");
+                Action::Play { play, .. } | Action::PlayTone { play, .. } => {
+                    self.play = play;
+                    self.playing = true;
+                }
+                Action::StopPlaying => self.playing = false,
+                Action::Ring { leg, target } => {
+                    let talking = self.session.phase() == PhaseName::Talking;
+                    assert!(talking || self.open_legs.is_empty(), "two phones ring for the queue");
+                    assert!(self.open_legs.len() < 4, "agent, third and two supervisors are the most");
+                    let twice = self.open_legs.iter().any(|(_, open)| *open == target);
+                    assert!(target.agent().is_none() || !twice, "an agent has two legs");
                     self.leg = leg;
-                    self.open_legs.push(leg);
+                    self.open_legs.push((leg, target));
                 }
                 Action::Cancel { leg } | Action::HangUp { leg } => {
-                    self.open_legs.retain(|open| *open != leg);
+                    self.open_legs.retain(|(open, _)| *open != leg);
                 }
                 Action::Bridge { leg } => {
-                    assert!(self.bridged.replace(leg).is_none());
-                    assert_eq!(self.leg, leg);
+                    assert!(!std::mem::replace(&mut self.bridged, true));
+                    assert!(self.open_legs.iter().any(|(open, _)| *open == leg), "in charge, and not there");
                 }
-                Action::Unbridge => assert!(self.bridged.take().is_some()),
+                Action::Enter { leg, .. } => {
+                    assert!(self.open_legs.iter().any(|(open, _)| *open == leg), "heard, and not there");
+                }
+                Action::Unbridge => assert!(std::mem::replace(&mut self.bridged, false)),
                 Action::StartRecording => assert!(!std::mem::replace(&mut self.recording, true)),
                 Action::StopRecording => assert!(std::mem::replace(&mut self.recording, false)),
                 Action::Finished(summary) => {
                     assert!(self.open_legs.is_empty(), "an agent is left with nobody");
-                    assert!(!self.recording && self.bridged.is_none());
+                    assert!(!self.recording && !self.bridged);
                     self.finished = Some(*summary);
                 }
                 _ => {}
             }
+        }
+        if self.session.phase() == PhaseName::Talking {
+            assert!(self.bridged != self.playing, "the caller hears the others or a tone, never nothing");
+            assert_eq!(self.recording, self.record, "the recording goes on, whoever talks");
         }
         assert_eq!(self.finished.is_some(), self.session.is_finished());
         if self.finished.is_none() {
@@ -131,6 +179,10 @@ impl Watcher {
         let leg = self.leg;
         match step {
             Step::Event(event) => self.handle(event),
+            Step::Command(command) => {
+                let _ = self.session.command(self.now, command);
+                self.drain();
+            }
             Step::PlayEnds => self.handle(Event::PlayFinished { play: self.play }),
             Step::CurrentLeg(0) => self.handle(Event::LegFailed { leg, sip_code: 486 }),
             Step::CurrentLeg(1) => self.handle(Event::LegHungUp { leg }),
@@ -154,10 +206,10 @@ fn check_summary(summary: &Summary) {
     assert_eq!(summary.talk_ms.is_some(), talked);
     assert!(talked || summary.agent.is_none());
     assert_eq!(summary.queued_after.is_some(), summary.wait_ms.is_some());
-    assert!(!talked || summary.voice_message.is_none());
     if let Some(message) = summary.voice_message {
         assert!(message.from_ms <= message.to_ms);
-        assert_eq!(summary.outcome, Outcome::Overflow);
+        // Who was served and then got nobody else may still leave a message.
+        assert_eq!(summary.outcome, if talked { Outcome::Answered } else { Outcome::Overflow });
     }
     if matches!(summary.outcome, Outcome::AbandonedQueue | Outcome::AbandonedRing) {
         assert!(matches!(summary.end_by, EndBy::Caller | EndBy::Network));
@@ -198,8 +250,9 @@ proptest! {
         let now = origin();
         let params = params(config, then);
         let mut watcher = Watcher {
-            session: Session::new(params, now), now, finished: None, play: PlayId(0), leg: LegId(0),
-            open_legs: Vec::new(), bridged: None, recording: false,
+            record: params.flow.record, session: Session::new(params, now), now, finished: None,
+            play: PlayId(0), leg: LegId(0), open_legs: Vec::new(), bridged: false, playing: false,
+            recording: false,
         };
         watcher.drain();
         for step in steps {
@@ -219,8 +272,9 @@ proptest! {
         let now = origin();
         let params = params(CallConfig::default(), then);
         let mut watcher = Watcher {
-            session: Session::new(params, now), now, finished: None, play: PlayId(0), leg: LegId(0),
-            open_legs: Vec::new(), bridged: None, recording: false,
+            record: params.flow.record, session: Session::new(params, now), now, finished: None,
+            play: PlayId(0), leg: LegId(0), open_legs: Vec::new(), bridged: false, playing: false,
+            recording: false,
         };
         watcher.drain();
         for step in steps {

@@ -47,6 +47,8 @@ pub fn line(action: &Action) -> String {
             }
             HallEvent::Cleared { agent, .. } => format!("hall: cleared {agent}"),
             HallEvent::Talking { agent, .. } => format!("hall: talking {agent}"),
+            HallEvent::Claim { agent, .. } => format!("hall: claim {agent}"),
+            HallEvent::Unclaim { agent, .. } => format!("hall: unclaim {agent}"),
             HallEvent::Released { agent, .. } => format!("hall: released {agent}"),
             other => format!("hall: {other:?}"),
         },
@@ -55,6 +57,12 @@ pub fn line(action: &Action) -> String {
         Action::Bridge { leg } => format!("bridge leg {}", leg.0),
         Action::Unbridge => "unbridge".into(),
         Action::Echo => "echo".into(),
+        Action::Enter { leg, role } => format!("enter leg {} {role:?}", leg.0),
+        Action::AcceptRefer { leg } => format!("accept refer of leg {}", leg.0),
+        Action::RefuseRefer { leg, status } => format!("refuse refer of leg {} {status}", leg.0),
+        Action::NotifyRefer { leg, status, last } => {
+            format!("notify leg {} {status}{}", leg.0, if *last { " last" } else { "" })
+        }
         Action::HangUp { leg } => format!("hang up leg {}", leg.0),
         Action::HangUpCaller { q850 } => format!("hang up caller {q850}"),
         Action::Finished(_) => "finished".into(),
@@ -162,6 +170,14 @@ impl Floor {
         let now = self.now;
         self.sessions.get_mut(&call).expect("the call exists").handle(now, event);
         self.pump();
+    }
+
+    /// A wish of the desk.
+    pub fn command(&mut self, call: CallId, command: Command) -> Result<(), CommandRefused> {
+        let now = self.now;
+        let granted = self.sessions.get_mut(&call).expect("the call exists").command(now, command);
+        self.pump();
+        granted
     }
 
     pub fn prompt_ends(&mut self, call: CallId) {

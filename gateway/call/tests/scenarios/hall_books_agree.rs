@@ -22,6 +22,9 @@ enum Step {
     Unregister(u8),
     Pause(u8),
     Resume(u8),
+    /// A call in no queue wants this agent.
+    Claim(u64, u8),
+    Unclaim(u64),
     /// A session's message about any agent, right or wrong.
     Stray(u64, u8, u8),
     Pass(u64),
@@ -38,6 +41,8 @@ fn step() -> impl Strategy<Value = Step> {
         4 => call.clone().prop_map(Step::Release),
         2 => (call.clone(), agent.clone()).prop_map(|(call, agent)| Step::Cleared(call, agent)),
         6 => agent.clone().prop_map(Step::Register),
+        3 => (call.clone(), agent.clone()).prop_map(|(call, agent)| Step::Claim(call, agent)),
+        1 => call.clone().prop_map(Step::Unclaim),
         1 => agent.clone().prop_map(Step::Unregister),
         1 => agent.clone().prop_map(Step::Pause),
         1 => agent.clone().prop_map(Step::Resume),
@@ -55,6 +60,8 @@ fn agent(number: u8) -> AgentId {
 struct Model {
     in_line: BTreeSet<CallId>,
     promised: BTreeMap<CallId, AgentId>,
+    /// Claimed by calls in no queue.
+    claimed: BTreeMap<CallId, AgentId>,
     talking: BTreeMap<CallId, AgentId>,
     registered: BTreeSet<AgentId>,
     paused: BTreeSet<AgentId>,
@@ -64,9 +71,10 @@ impl Model {
     fn hear(&mut self, output: HallOutput) {
         match output {
             HallOutput::Offer { call, agent } => {
-                assert!(self.in_line.contains(&call), "{call} is not in line");
+                let claimed = self.claimed.remove(&call).is_some_and(|wanted| wanted == agent);
+                assert!(claimed || self.in_line.contains(&call), "{call} is not in line");
                 assert!(self.registered.contains(&agent), "{agent} is not there");
-                assert!(!self.paused.contains(&agent), "{agent} rests");
+                assert!(claimed || !self.paused.contains(&agent), "{agent} rests");
                 assert!(!self.promised.values().any(|held| *held == agent), "{agent} promised twice");
                 assert!(!self.talking.values().any(|busy| *busy == agent), "{agent} is talking");
                 assert!(self.promised.insert(call, agent).is_none(), "{call} has two agents");
@@ -75,6 +83,9 @@ impl Model {
                 if self.promised.get(&call) == Some(&agent) {
                     self.promised.remove(&call);
                 }
+            }
+            HallOutput::Busy { call, agent } => {
+                assert_eq!(self.claimed.remove(&call), Some(agent), "{call} hears of whom it did not claim");
             }
             HallOutput::TurnAway { call, .. } => {
                 assert!(self.in_line.remove(&call), "{call} was not in line");
@@ -88,11 +99,28 @@ impl Model {
         match *step {
             Step::Join(call, lane) => {
                 let call = CallId(call);
-                if self.talking.contains_key(&call) {
+                if self.talking.contains_key(&call) || self.promised.contains_key(&call) {
                     return None;
                 }
                 self.in_line.insert(call);
                 Some(HallEvent::Join { call, lane: Lane::ALL[lane], skills: Vec::new() })
+            }
+            Step::Claim(call, number) => {
+                let call = CallId(call);
+                let known = self.in_line.contains(&call) || self.promised.contains_key(&call);
+                if known || self.talking.contains_key(&call) {
+                    return None;
+                }
+                self.claimed.insert(call, agent(number));
+                Some(HallEvent::Claim { call, agent: agent(number) })
+            }
+            Step::Unclaim(call) => {
+                let call = CallId(call);
+                if self.in_line.contains(&call) {
+                    return None;
+                }
+                let agent = self.promised.remove(&call)?;
+                Some(HallEvent::Unclaim { call, agent })
             }
             Step::Leave(call) => {
                 let call = CallId(call);

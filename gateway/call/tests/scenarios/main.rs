@@ -16,6 +16,7 @@ mod caller_hangs_up_while_agent_rings;
 mod caller_never_acknowledges;
 mod caller_who_left_is_never_offered;
 mod config_is_read;
+mod consult_conference_transfer;
 mod drain_and_shutdown;
 mod hall_books_agree;
 mod late_answer_after_caller_left;
