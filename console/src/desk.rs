@@ -6,6 +6,8 @@ use std::pin::Pin;
 
 use record::{Record, Uuid};
 
+use crate::call::{CallRefusal, CallWish};
+
 /// Answers the API's questions. Implemented by the gateway over the running parts.
 pub trait Desk: Send + Sync {
     /// Records in order of acceptance after `after`, each revision its own entry, at most `limit`.
@@ -22,6 +24,15 @@ pub trait Desk: Send + Sync {
 
     /// The file behind `attachments[index]`.
     fn attachment(&self, record: Record, index: usize) -> DeskFuture<'_, Option<AttachmentFile>>;
+
+    /// Calls in progress with a number above `after`, the oldest first, at most `limit`; each as JSON.
+    fn calls(&self, after: u64, limit: usize) -> DeskFuture<'_, Vec<serde_json::Value>>;
+
+    /// One call in progress.
+    fn call(&self, id: u64) -> DeskFuture<'_, Option<serde_json::Value>>;
+
+    /// Wants something of a call.
+    fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>>;
 
     /// Callers waiting and agents by state, as JSON.
     fn queues(&self) -> DeskFuture<'_, serde_json::Value>;

@@ -18,6 +18,8 @@ pub enum ApiError {
     BadParameter(&'static str),
     /// The form is not offered by this version.
     NotAcceptable,
+    /// The call cannot do that now; a word for why.
+    NotNow(&'static str),
     /// The store cannot answer now.
     Unavailable,
 }
@@ -44,6 +46,12 @@ impl IntoResponse for ApiError {
                 "本版本不提供该格式",
                 "this version does not offer that form",
             ),
+            Self::NotNow(_) => (
+                StatusCode::CONFLICT,
+                "E-API-0409",
+                "通话当前状态不允许此操作",
+                "the call cannot do that now",
+            ),
             Self::Unavailable => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "E-API-0503",
@@ -54,6 +62,9 @@ impl IntoResponse for ApiError {
         let mut body = json!({ "error": { "code": code, "message": { "zh": zh, "en": en } } });
         if let Self::BadParameter(name) = self {
             body["error"]["parameter"] = name.into();
+        }
+        if let Self::NotNow(reason) = self {
+            body["error"]["reason"] = reason.into();
         }
         let mut response = (status, Json(body)).into_response();
         if self == Self::Unauthorized {

@@ -6,12 +6,14 @@
 
 mod api;
 mod auth;
+mod call;
 mod desk;
 mod error;
 mod router;
 mod shared;
 
 pub use auth::{Role, Token};
+pub use call::{CallRefusal, CallTarget, CallWatch, CallWish};
 pub use desk::{AttachmentFile, Desk, DeskError, DeskFuture, RecordPage};
 pub use router::router;
 

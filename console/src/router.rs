@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use axum::Router;
-use axum::routing::get;
+use axum::routing::{get, post};
 
 use crate::api;
 use crate::auth::Token;
@@ -22,6 +22,9 @@ pub fn router(desk: Arc<dyn Desk>, tokens: Vec<Token>) -> Router {
         .route("/api/v1/records/{record_id}", get(api::records::one))
         // For supervisors and above.
         .route("/api/v1/records/{record_id}/attachments/{index}", get(api::records::attachment))
+        .route("/api/v1/calls", get(api::calls::list))
+        .route("/api/v1/calls/{id}", get(api::calls::one))
+        .route("/api/v1/calls/{id}/{wish}", post(api::calls::wish))
         .route("/api/v1/queues", get(api::state::queues))
         .route("/api/v1/sinks", get(api::state::sinks))
         .with_state(Shared { desk, tokens: tokens.into() })

@@ -8,6 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use console::{AttachmentFile, Desk, DeskFuture, RecordPage, Role, Token, router};
+use console::{CallRefusal, CallTarget, CallWish};
 use http_body_util::BodyExt as _;
 use record::{Record, Uuid};
 use serde_json::{Value, json};
@@ -43,6 +44,25 @@ impl Desk for OneRecord {
         let path = PathBuf::from(concat!(env!("CARGO_MANIFEST_DIR"), "/openapi.json"));
         let file = AttachmentFile { path, media_type: "audio/wav".into() };
         Box::pin(async move { Ok(Some(file).filter(|_| index == 0)) })
+    }
+    fn calls(&self, after: u64, limit: usize) -> DeskFuture<'_, Vec<Value>> {
+        let calls = [json!({ "id": 7 }), json!({ "id": 9 })].into_iter();
+        let calls = calls.filter(move |call| call["id"].as_u64() > Some(after)).take(limit).collect();
+        Box::pin(async { Ok(calls) })
+    }
+    fn call(&self, id: u64) -> DeskFuture<'_, Option<Value>> {
+        Box::pin(async move { Ok((id == 7).then(|| json!({ "id": 7, "phase": "talking" }))) })
+    }
+    fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>> {
+        let granted = match (id, wish) {
+            (7, CallWish::Resume) => Err(CallRefusal::NotNow("nothing_to_do")),
+            (7, CallWish::Consult(CallTarget::Agent { agent })) if agent == "9999" => {
+                Err(CallRefusal::BadTarget)
+            }
+            (7, _) => Ok(()),
+            _ => Err(CallRefusal::NoSuchCall),
+        };
+        Box::pin(async move { Ok(granted) })
     }
     fn queues(&self) -> DeskFuture<'_, Value> {
         Box::pin(async { Ok(json!({ "waiting": 0 })) })
@@ -135,8 +155,78 @@ async fn a_slip_in_a_parameter_is_told_not_ignored() {
 #[tokio::test]
 async fn every_described_path_answers() {
     let described: Value = serde_json::from_str(console::OPENAPI).unwrap();
-    for path in described["paths"].as_object().unwrap().keys() {
+    for (path, methods) in described["paths"].as_object().unwrap() {
         let path = path.replace("{record_id}", ID).replace("{index}", "0");
-        assert_eq!(get(&path, SUPERVISOR).await.0, StatusCode::OK, "{path}");
+        let path = path.replace("{id}", "7").replace("{wish}", "hold");
+        if methods.get("get").is_some() {
+            assert_eq!(get(&path, SUPERVISOR).await.0, StatusCode::OK, "{path}");
+        } else {
+            assert_eq!(post(&path, "supervisor-token-0", "").await.0, StatusCode::ACCEPTED, "{path}");
+        }
     }
+}
+
+async fn post(path: &str, token: &str, body: &str) -> (StatusCode, Value) {
+    let tokens = vec![
+        Token::new("platform", Role::Reader, "reader-token-0000"),
+        Token::new("hall", Role::Supervisor, "supervisor-token-0"),
+        Token::new("chief", Role::Admin, "admin-token-000000"),
+    ];
+    let request = Request::post(path).header("authorization", format!("Bearer {token}"));
+    let request = request.body(Body::from(body.to_owned())).unwrap();
+    let response = router(Arc::new(OneRecord), tokens).oneshot(request).await.unwrap();
+    let status = response.status();
+    let body = response.into_body().collect().await.unwrap().to_bytes();
+    (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn calls_are_for_supervisors() {
+    let (status, _) = get("/api/v1/calls", Some("reader-token-0000")).await;
+    assert_eq!(status, StatusCode::FORBIDDEN);
+    let (status, body) = get("/api/v1/calls?after=7", Some("supervisor-token-0")).await;
+    assert_eq!((status, body.as_slice()), (StatusCode::OK, br#"{"calls":[{"id":9}]}"#.as_slice()));
+    assert_eq!(get("/api/v1/calls/7", Some("supervisor-token-0")).await.0, StatusCode::OK);
+    assert_eq!(get("/api/v1/calls/8", Some("supervisor-token-0")).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(post("/api/v1/calls/7/hold", "reader-token-0000", "").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn what_is_wanted_of_a_call_is_granted_or_refused_with_a_reason() {
+    let supervisor = "supervisor-token-0";
+    for (path, body) in [
+        ("hold", ""),
+        ("hang_up", "{}"),
+        ("consult", r#"{"target": {"agent": "1002"}}"#),
+        ("conference", ""),
+        ("conference", r#"{"target": {"number": "110", "trunk": "carrier"}}"#),
+        ("transfer", r#"{"target": {"number": "12319"}}"#),
+        ("supervise", r#"{"target": {"agent": "1009"}, "mode": "whisper"}"#),
+    ] {
+        let (status, answer) = post(&format!("/api/v1/calls/7/{path}"), supervisor, body).await;
+        assert_eq!(status, StatusCode::ACCEPTED, "{path} {body} {answer}");
+    }
+    let (status, answer) = post("/api/v1/calls/7/resume", supervisor, "").await;
+    assert_eq!((status, &answer["error"]["reason"]), (StatusCode::CONFLICT, &json!("nothing_to_do")));
+    assert_eq!(post("/api/v1/calls/8/hold", supervisor, "").await.0, StatusCode::NOT_FOUND);
+    assert_eq!(post("/api/v1/calls/7/explode", supervisor, "").await.0, StatusCode::NOT_FOUND);
+    for (path, body, parameter) in [
+        ("consult", r#"{"target": {"agent": "9999"}}"#, "target"),
+        ("consult", "", "body"),
+        ("consult", r#"{"target": {"agent": "1", "number": "2"}}"#, "body"),
+        ("supervise", r#"{"target": {"agent": "1"}, "mode": "shout"}"#, "body"),
+        ("hold", r#"{"targte": 1}"#, "body"),
+        ("hold", "not json", "body"),
+    ] {
+        let (status, answer) = post(&format!("/api/v1/calls/7/{path}"), supervisor, body).await;
+        let told = &answer["error"]["parameter"];
+        assert_eq!((status, told), (StatusCode::BAD_REQUEST, &json!(parameter)), "{path} {body}");
+    }
+}
+
+#[tokio::test]
+async fn only_an_administrator_dials_any_address() {
+    let body = r#"{"target": {"phone": "sip:600@192.0.2.9"}}"#;
+    assert_eq!(post("/api/v1/calls/7/consult", "supervisor-token-0", body).await.0, StatusCode::FORBIDDEN);
+    assert_eq!(post("/api/v1/calls/7/consult", "admin-token-000000", body).await.0, StatusCode::ACCEPTED);
 }

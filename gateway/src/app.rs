@@ -183,6 +183,7 @@ impl App {
             ending: ending_receiver.clone(),
             gate: Gate::new(&self.config.sip),
             counters: Counters::default(),
+            directory: calls::desk::Directory::default(),
         });
 
         let dispatcher = Dispatcher::start(&self.outbox, self.routes);
@@ -252,6 +253,7 @@ async fn take_calls(
     running: &mut JoinSet<()>,
 ) {
     let mut give_up = None;
+    metrics::gauge!("jiesu_draining").set(0.0);
     loop {
         let draining = *ending.borrow() != Ending::No;
         if draining && running.is_empty() {
@@ -272,6 +274,7 @@ async fn take_calls(
                     tracing::info!(calls = calls.active(), "Draining: no new calls; those in progress go on.");
                     switch.drain().await;
                     ending.send_replace(Ending::Draining);
+                    metrics::gauge!("jiesu_draining").set(1.0);
                     give_up = Some(std::time::Instant::now() + DRAIN_LIMIT);
                 }
                 Some(Control::Drain) => {}

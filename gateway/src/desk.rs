@@ -2,13 +2,19 @@
 
 use std::sync::Arc;
 
-use console::{AttachmentFile, Desk, DeskError, DeskFuture, RecordPage};
+use console::{
+    AttachmentFile, CallRefusal, CallTarget, CallWatch, CallWish, Desk, DeskError, DeskFuture, RecordPage,
+};
+use gateway_call::flow::is_sip_address;
+use gateway_call::{CallId, Command, CommandRefused, Target, Watch};
 use outbox::OutboxError;
-use record::{Record, Uuid};
+use record::{Pii, Record, Uuid};
 use serde_json::{Value, json};
 
 use crate::attach;
 use crate::calls::Calls;
+use crate::calls::desk::WishFailed;
+use crate::calls::drive::is_dialable;
 
 /// Over the calls and their store.
 pub struct RunningDesk {
@@ -19,6 +25,61 @@ impl RunningDesk {
     /// Over these calls.
     pub fn new(calls: Arc<Calls>) -> Self {
         Self { calls }
+    }
+}
+
+impl RunningDesk {
+    /// `None` when the target cannot be called: no such agent, no digits, no trunk that calls out.
+    fn command(&self, wish: CallWish) -> Option<Command> {
+        let optional = |target: Option<CallTarget>| match target {
+            Some(target) => self.target(target).map(Some),
+            None => Some(None),
+        };
+        Some(match wish {
+            CallWish::Hold => Command::Hold,
+            CallWish::Resume => Command::Resume,
+            CallWish::HangUp => Command::HangUp,
+            CallWish::Consult(target) => Command::Consult { target: self.target(target)? },
+            CallWish::Conference(target) => Command::Conference { target: optional(target)? },
+            CallWish::Transfer(target) => Command::Transfer { target: optional(target)? },
+            CallWish::Supervise(target, mode) => Command::Supervise {
+                target: self.target(target)?,
+                watch: match mode {
+                    CallWatch::Listen => Watch::Listen,
+                    CallWatch::Whisper => Watch::Whisper,
+                    CallWatch::Barge => Watch::Barge,
+                },
+            },
+        })
+    }
+
+    fn target(&self, target: CallTarget) -> Option<Target> {
+        let live = self.calls.live.load();
+        match target {
+            CallTarget::Agent { agent } if live.agents.contains(&agent) => {
+                Some(Target::Agent(agent.as_str().into()))
+            }
+            CallTarget::Number { number, trunk } if is_dialable(&number) => {
+                let trunk = match trunk {
+                    Some(trunk) if live.trunks.iter().any(|known| known.name == trunk) => trunk,
+                    Some(_) => return None,
+                    None => live.trunk_out()?.to_owned(),
+                };
+                Some(Target::Trunk { trunk: Some(trunk), number: Pii::new(number) })
+            }
+            CallTarget::Phone { phone } if is_sip_address(&phone) => Some(Target::Phone(phone)),
+            _ => None,
+        }
+    }
+}
+
+const fn word(why: CommandRefused) -> &'static str {
+    match why {
+        CommandRefused::NotTalking => "not_talking",
+        CommandRefused::Busy => "busy",
+        CommandRefused::NothingToDo => "nothing_to_do",
+        CommandRefused::InThisCall => "in_this_call",
+        CommandRefused::TooMany => "too_many",
     }
 }
 
@@ -61,6 +122,26 @@ impl Desk for RunningDesk {
             Some(AttachmentFile { path, media_type: attachment.media_type })
         });
         Box::pin(async move { Ok(file) })
+    }
+
+    fn calls(&self, after: u64, limit: usize) -> DeskFuture<'_, Vec<Value>> {
+        Box::pin(async move { Ok(self.calls.directory.list(after, limit).await) })
+    }
+
+    fn call(&self, id: u64) -> DeskFuture<'_, Option<Value>> {
+        Box::pin(async move { Ok(self.calls.directory.describe(CallId(id)).await) })
+    }
+
+    fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>> {
+        Box::pin(async move {
+            let Some(command) = self.command(wish) else { return Ok(Err(CallRefusal::BadTarget)) };
+            let granted = self.calls.directory.command(CallId(id), command).await;
+            Ok(granted.map_err(|why| match why {
+                WishFailed::NoSuchCall => CallRefusal::NoSuchCall,
+                WishFailed::Busy => CallRefusal::Busy,
+                WishFailed::Refused(why) => CallRefusal::NotNow(word(why)),
+            }))
+        })
     }
 
     fn queues(&self) -> DeskFuture<'_, Value> {

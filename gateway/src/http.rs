@@ -79,6 +79,7 @@ impl Checks {
             .collect();
         json!({
             "ready": store.writable && !draining,
+            "reasons": reasons(store.writable, draining),
             "checks": {
                 "store": { "status": if store.writable { "ok" } else { "failing" }, "reason": store.reason,
                            "queue": store.queue_len, "unsaved_records": unsaved },
@@ -93,6 +94,12 @@ impl Checks {
             },
         })
     }
+}
+
+/// Why the node is out of service; empty when it is not.
+fn reasons(writable: bool, draining: bool) -> Vec<&'static str> {
+    let reasons = [(!writable, "store"), (draining, "draining")];
+    reasons.into_iter().filter(|(holds, _)| *holds).map(|(_, reason)| reason).collect()
 }
 
 /// `/metrics`.

@@ -131,6 +131,12 @@ impl Rig {
         answer.json().await.expect("JSON from the API")
     }
 
+    /// Posts to the API with the admin token; the status.
+    pub async fn post(&self, path: &str, body: &Value) -> u16 {
+        let request = self.http.post(self.http_url(path)).bearer_auth(API_TOKEN).body(body.to_string());
+        request.send().await.expect("the gateway answers").status().as_u16()
+    }
+
     /// `/metrics`.
     pub async fn metrics(&self) -> String {
         let url = format!("http://{}/metrics", self.ports.address(ports::METRICS));

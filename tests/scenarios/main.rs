@@ -7,6 +7,7 @@ mod call_caller_hangs_up_waiting;
 mod call_no_agent_voice_message;
 mod call_representative;
 mod call_sipp_to_baresip;
+mod call_three_way;
 mod call_unknown_source;
 mod call_withheld;
 mod cli;

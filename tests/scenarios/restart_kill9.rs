@@ -1,11 +1,11 @@
 //! `kill -9` at the worst moments. What was promised to a platform, or heard from a citizen, is there once.
 
 use e2e::records::{self, outcome};
-use e2e::sipp::{Course, Sipp};
+use e2e::sipp::{Call, Course, Sipp};
 use e2e::wechat::ACCOUNT;
 use e2e::{Rig, Settings, audio, eventually};
 
-use crate::people::{agent, and_silence, caller, hang_up};
+use crate::people::{ASSERTED, FROM, agent, and_silence, caller, hang_up, is_refused};
 
 fn settings() -> Settings {
     Settings::default().call("notice = false").sections(&ACCOUNT.section())
@@ -93,9 +93,11 @@ async fn sigterm_lets_a_call_finish() {
     rig.process().signal("TERM").await;
     eventually("the node to be out of service", async || {
         let (status, report) = rig.readiness().await;
-        (status == 503 && report["checks"]["draining"] == true).then_some(())
+        (status == 503 && report["reasons"][0] == "draining").then_some(())
     })
     .await;
+    assert_eq!(rig.metric("jiesu_draining", "").await.round(), 1.0);
+    is_refused(Call::new(rig.ports.phone(3), rig.sip(), FROM, &[ASSERTED]), 503).await;
     // The call goes on until the caller ends it; then the process ends by itself.
     sipp.hang_up();
     agent.event("CALL_CLOSED").await;

@@ -105,10 +105,10 @@ async fn find(shared: &Shared, name: &str, revision: Option<u32>) -> Result<Reco
 }
 
 /// Query parameters; one that is not known is refused, so that a slip does not change the meaning.
-struct Query<'a>(Vec<(&'static str, &'a str)>);
+pub(super) struct Query<'a>(Vec<(&'static str, &'a str)>);
 
 impl<'a> Query<'a> {
-    fn read(query: Option<&'a str>, known: &[&'static str]) -> Result<Self, ApiError> {
+    pub(super) fn read(query: Option<&'a str>, known: &[&'static str]) -> Result<Self, ApiError> {
         let mut read = Vec::new();
         for pair in query.unwrap_or_default().split('&').filter(|pair| !pair.is_empty()) {
             let (name, value) = pair.split_once('=').unwrap_or((pair, ""));
@@ -126,7 +126,7 @@ impl<'a> Query<'a> {
             .filter(|value| !value.is_empty())
     }
 
-    fn number(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
+    pub(super) fn number(&self, name: &'static str) -> Result<Option<u64>, ApiError> {
         self.text(name).map(|value| value.parse().map_err(|_| ApiError::BadParameter(name))).transpose()
     }
 

@@ -22,8 +22,6 @@ pub enum Command {
     Conference {
         /// Whom; `None` for the party being consulted.
         target: Option<Target>,
-        /// A call to 110, 119, 120 or 122, as the record calls it.
-        emergency: bool,
     },
     /// Hand the caller over: to the party being consulted (attended), or to someone rung now (blind). When
     /// that fails the agent gets the caller back.

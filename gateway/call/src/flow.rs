@@ -233,7 +233,7 @@ fn is_number(text: &str) -> bool {
 }
 
 /// RFC 3261 §19.1.1, as far as an operator needs it: scheme, optional user, host, optional port.
-fn is_sip_address(text: &str) -> bool {
+pub fn is_sip_address(text: &str) -> bool {
     let Some(rest) = text.strip_prefix("sip:").or_else(|| text.strip_prefix("sips:")) else { return false };
     if text.len() > MAX_ADDRESS_CHARS || rest.bytes().any(|b| !b.is_ascii_graphic() || b"<>\"".contains(&b)) {
         return false;

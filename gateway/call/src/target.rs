@@ -4,6 +4,9 @@ use record::Pii;
 
 use crate::id::AgentId;
 
+/// Police, fire, ambulance, traffic police.
+const EMERGENCY: [&str; 4] = ["110", "119", "120", "122"];
+
 /// Whom to ring.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -21,6 +24,11 @@ pub enum Target {
 }
 
 impl Target {
+    /// One of the national emergency numbers, through a trunk.
+    pub fn is_emergency(&self) -> bool {
+        matches!(self, Self::Trunk { number, .. } if EMERGENCY.contains(&number.reveal().as_str()))
+    }
+
     /// The agent, when it is one.
     pub const fn agent(&self) -> Option<&AgentId> {
         match self {

@@ -6,6 +6,7 @@
 pub mod accept;
 pub mod caller;
 pub mod decision;
+pub mod desk;
 pub mod drive;
 pub mod gate;
 pub mod hub;
@@ -17,6 +18,7 @@ pub mod recording;
 pub mod silent_line;
 pub mod transcribe;
 
+use std::collections::BTreeSet;
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
@@ -63,6 +65,8 @@ pub struct Calls {
     pub gate: gate::Gate,
     /// Numbers and counts them.
     pub counters: Counters,
+    /// Those in progress, for the desk.
+    pub directory: desk::Directory,
 }
 
 /// How near the end is.
@@ -84,6 +88,8 @@ pub struct Live {
     pub trunks: Vec<TrunkConfig>,
     /// The node's own number context.
     pub numbers: NumberContext,
+    /// Agents' accounts.
+    pub agents: BTreeSet<String>,
 }
 
 impl Live {
@@ -93,7 +99,13 @@ impl Live {
             call: Arc::new(config.call.clone()),
             trunks: config.trunks.clone(),
             numbers: number_context(config),
+            agents: config.agents.iter().map(|agent| agent.user.clone()).collect(),
         }
+    }
+
+    /// The trunk that numbers are dialled through unless another is named: the first that has a gateway.
+    pub fn trunk_out(&self) -> Option<&str> {
+        self.trunks.iter().find(|trunk| !trunk.gateways.is_empty()).map(|trunk| trunk.name.as_str())
     }
 
     /// A trunk by name, and the number context of what comes over it.

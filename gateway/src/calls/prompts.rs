@@ -40,6 +40,8 @@ const SHIPPED: &[(&str, &[u8])] = shipped![
     "service_unavailable_en",
 ];
 
+/// The id of the operator's own hold music.
+const HOLD_MUSIC: &str = "hold_music";
 /// Own prompts at most, beside those that replace shipped ones.
 const MAX_OWN: usize = 256;
 
@@ -48,6 +50,7 @@ pub struct Prompts {
     prompts: HashMap<String, (Prompt, String)>,
     ring_back: Prompt,
     beep: Prompt,
+    hold: Prompt,
 }
 
 impl Prompts {
@@ -73,7 +76,9 @@ impl Prompts {
             let version = hex::encode(&Sha256::digest(bytes)[..4]);
             prompts.insert(id.to_owned(), (Prompt::new(samples), version));
         }
-        Ok(Self { prompts, ring_back: tone::ring_back(), beep: tone::beep() })
+        let own_hold = prompts.get(HOLD_MUSIC).map(|(prompt, _): &(Prompt, String)| prompt.clone());
+        let hold = own_hold.unwrap_or_else(tone::hold);
+        Ok(Self { prompts, ring_back: tone::ring_back(), beep: tone::beep(), hold })
     }
 
     /// A prompt by its id.
@@ -89,6 +94,11 @@ impl Prompts {
     /// The tone while a phone rings; to be repeated.
     pub fn ring_back(&self) -> Prompt {
         self.ring_back.clone()
+    }
+
+    /// What a held caller hears, over and over: the operator's `hold_music`, else the hold tone.
+    pub fn hold(&self) -> Prompt {
+        self.hold.clone()
     }
 
     /// "Speak now."

@@ -51,6 +51,13 @@ pub enum LegEvent {
         /// The offer; `None` asks for ours.
         sdp: Option<String>,
     },
+    /// The other side wants us to call someone in its place (REFER).
+    Referred {
+        /// Whom.
+        target_uri: String,
+        /// The call of ours whose far end it means (attended transfer).
+        replaces: Option<CallHandle>,
+    },
     /// An INFO request inside the call.
     Info {
         /// Its Content-Type.
@@ -150,6 +157,9 @@ enum Command {
     RefuseOffer { call: CallHandle, status: u16 },
     Invite { invitation: Box<OutgoingCall>, reply: oneshot::Sender<Result<Invited, CommandError>> },
     Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
+    AcceptRefer { call: CallHandle },
+    RefuseRefer { call: CallHandle, status: u16 },
+    NotifyRefer { call: CallHandle, status: u16, last: bool },
     Drain,
     TrunkStates(oneshot::Sender<Vec<GatewayState>>),
     UnregisterTrunks,
@@ -200,6 +210,21 @@ impl Switch {
     /// Refuses a re-INVITE; the call goes on as it was.
     pub async fn refuse_offer(&self, call: CallHandle, status: u16) {
         self.send(Command::RefuseOffer { call, status }).await;
+    }
+
+    /// Grants a REFER.
+    pub async fn accept_refer(&self, call: CallHandle) {
+        self.send(Command::AcceptRefer { call }).await;
+    }
+
+    /// Refuses a REFER.
+    pub async fn refuse_refer(&self, call: CallHandle, status: u16) {
+        self.send(Command::RefuseRefer { call, status }).await;
+    }
+
+    /// Tells who sent a REFER how the new call goes.
+    pub async fn notify_refer(&self, call: CallHandle, status: u16, last: bool) {
+        self.send(Command::NotifyRefer { call, status, last }).await;
     }
 
     /// Calls an agent's phone, a number through a trunk, or a fixed address.

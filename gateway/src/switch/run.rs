@@ -192,6 +192,11 @@ impl Run {
                 self.show_gateways(now);
                 self.endpoint.set_agents(agents);
             }
+            Command::AcceptRefer { call } => self.endpoint.accept_refer(now, call),
+            Command::RefuseRefer { call, status } => self.endpoint.refuse_refer(now, call, status),
+            Command::NotifyRefer { call, status, last } => {
+                self.endpoint.notify_refer(now, call, status, last)
+            }
             Command::Drain => self.endpoint.set_draining(true),
             Command::TrunkStates(reply) => drop(reply.send(self.endpoint.trunk_states(now))),
             Command::UnregisterTrunks => self.endpoint.unregister_trunks(now),
@@ -282,7 +287,10 @@ impl Run {
             | Event::RingingAcknowledged { .. }
             | Event::ReferProgress { .. }
             | Event::ReferRefused { .. } => {}
-            Event::Referred { call, .. } => self.endpoint.refuse_refer(Instant::now(), call, 603),
+            Event::Referred { call, refer } => {
+                let (target_uri, replaces) = (refer.target_uri, refer.replaces);
+                self.pass(call, LegEvent::Referred { target_uri, replaces });
+            }
             Event::Message(message) => self.endpoint.refuse_message(Instant::now(), message.id, 488),
             Event::Registered { user, new, .. } => {
                 if new {

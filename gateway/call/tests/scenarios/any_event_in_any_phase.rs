@@ -80,8 +80,7 @@ fn command() -> impl Strategy<Value = Command> {
         2 => Just(Command::Hold),
         3 => Just(Command::Resume),
         4 => target().prop_map(|target| Command::Consult { target }),
-        4 => (prop::option::of(target()), any::<bool>())
-            .prop_map(|(target, emergency)| Command::Conference { target, emergency }),
+        4 => prop::option::of(target()).prop_map(|target| Command::Conference { target }),
         4 => prop::option::of(target()).prop_map(|target| Command::Transfer { target }),
         2 => (target(), prop_oneof![Just(Watch::Listen), Just(Watch::Whisper), Just(Watch::Barge)])
             .prop_map(|(target, watch)| Command::Supervise { target, watch }),

@@ -109,7 +109,7 @@ fn the_recording_goes_on_after_every_transfer() {
     let (mut floor, call) = talking();
     floor.command(call, Command::Transfer { target: Some(agent("berta")) }).unwrap();
     floor.agent_answers(call);
-    floor.command(call, Command::Conference { target: Some(expert()), emergency: false }).unwrap();
+    floor.command(call, Command::Conference { target: Some(expert()) }).unwrap();
     floor.agent_answers(call);
     hangs_up(&mut floor, call, 2);
     assert_eq!(floor.phase(call), PhaseName::Talking, "the expert goes on with the caller");
@@ -226,7 +226,14 @@ fn a_caller_whom_nobody_takes_back_waits_for_the_next_agent() {
     floor.agent_fails(call, 480);
     assert_eq!(
         floor.take(call),
-        ["hall: anna no_answer", "hall: released anna", "hall: join", "play waiting", "hall: ringing berta", "ring berta leg 4"]
+        [
+            "hall: anna no_answer",
+            "hall: released anna",
+            "hall: join",
+            "play waiting",
+            "hall: ringing berta",
+            "ring berta leg 4"
+        ]
     );
     floor.agent_answers(call);
     assert_eq!(floor.phase(call), PhaseName::Talking);
@@ -238,7 +245,7 @@ fn three_way_with_a_specialist_and_who_hangs_up_when() {
         let (mut floor, call) = talking();
         floor.command(call, Command::Consult { target: expert() }).unwrap();
         floor.agent_answers(call);
-        floor.command(call, Command::Conference { target: None, emergency: false }).unwrap();
+        floor.command(call, Command::Conference { target: None }).unwrap();
         assert_eq!(floor.take(call)[4..], ["stop playing", "bridge leg 1"], "all three hear each other");
         match who {
             // The caller: everybody is let go.
@@ -272,7 +279,7 @@ fn three_way_with_a_specialist_and_who_hangs_up_when() {
 fn an_emergency_call_keeps_caller_and_agent_together_while_110_rings() {
     let (mut floor, call) = talking();
     let target = Target::Trunk { trunk: Some("carrier".into()), number: record::Pii::new("110".into()) };
-    floor.command(call, Command::Conference { target: Some(target), emergency: true }).unwrap();
+    floor.command(call, Command::Conference { target: Some(target) }).unwrap();
     assert_eq!(floor.take(call), ["ring 110 leg 2"]);
     floor.agent_answers(call);
     assert_eq!(floor.take(call), ["enter leg 2 Specialist"]);

@@ -4,8 +4,8 @@
 use std::net::IpAddr;
 use std::time::Instant;
 
-use gateway_call::{Event, LegId, Target};
-use gateway_media::{Leg, Role, Stream};
+use gateway_call::{Event, LegId, Role, Target, Watch};
+use gateway_media::{Leg, Stream};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
@@ -13,11 +13,17 @@ use super::{Driver, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
-use crate::switch::{Callee, LegEvent, LegEvents, OutgoingCall};
+use crate::switch::{LegEvent, LegEvents, OutgoingCall};
 
-/// An agent's phone while it rings or talks. A cancelled one stays until it is silent, while the next rings.
-pub(super) struct AgentLeg {
-    leg: LegId,
+/// Legs the media room gives to ours: 0 is the caller.
+const ROOM_LEGS: std::ops::Range<u8> = 1..16;
+
+/// A phone we rang, while it rings or talks. A cancelled one stays until it is silent, while the next rings.
+pub(super) struct OurLeg {
+    pub(super) leg: LegId,
+    pub(super) target: Target,
+    /// Its number in the media room, once it is heard there.
+    pub(super) room: Option<(Leg, Role)>,
     pub(super) handle: CallHandle,
     events: LegEvents,
     description: LocalDescription,
@@ -30,12 +36,22 @@ pub(super) struct AgentLeg {
     agreed: Option<Negotiated>,
 }
 
+impl OurLeg {
+    /// Picked up.
+    pub(super) fn is_answered(&self) -> bool {
+        self.agreed.is_some()
+    }
+}
+
 impl Driver {
     pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
         let event = match event {
             Some(LegEvent::Ringing) => Event::LegRinging { leg },
             Some(LegEvent::Answered { sdp }) => self.agent_answered(leg, sdp.as_deref()).await,
             Some(LegEvent::Offer { sdp }) => return self.agent_offer(leg, sdp).await,
+            Some(LegEvent::Referred { target_uri, replaces }) => {
+                return self.referred(leg, &target_uri, replaces).await;
+            }
             Some(LegEvent::Confirmed { .. } | LegEvent::Info { .. }) => return,
             Some(LegEvent::Failed { status }) => {
                 self.drop_agent(leg).await;
@@ -71,21 +87,25 @@ impl Driver {
         );
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
         let kind = kind_of(&target);
-        let Some(callee) = callee(target) else { return failed(self, 404) };
+        let Some(callee) = self.callee(&target) else { return failed(self, 404) };
+        let headers = self.context_headers(&target);
         let invitation = OutgoingCall {
             callee,
             caller_display: None,
+            privacy: shown.is_none() && matches!(target, Target::Trunk { .. }),
             caller_user: shown.unwrap_or_else(|| "anonymous".into()),
             sdp: offer,
-            headers: self.record_headers(),
+            headers,
             ..OutgoingCall::default()
         };
         match self.calls.switch.invite(invitation).await {
             Ok((handle, events, host)) => {
                 let port = ports.port;
                 let ports = Some(ports);
-                self.agents.push(AgentLeg {
+                self.agents.push(OurLeg {
                     leg,
+                    target,
+                    room: None,
                     handle,
                     events,
                     description,
@@ -102,12 +122,7 @@ impl Driver {
         }
     }
 
-    /// What the phone's screen needs to find the record; a technical number has none.
-    fn record_headers(&self) -> Vec<(String, String)> {
-        if self.intake { vec![("X-Record-No".into(), self.record.record_no.clone())] } else { Vec::new() }
-    }
-
-    pub(super) fn agent(&mut self, leg: LegId) -> Option<&mut AgentLeg> {
+    pub(super) fn agent(&mut self, leg: LegId) -> Option<&mut OurLeg> {
         self.agents.iter_mut().find(|agent| agent.leg == leg)
     }
 
@@ -125,16 +140,36 @@ impl Driver {
         Event::LegFailed { leg, sip_code: 488 }
     }
 
+    /// This leg's party is in charge of the caller, and they hear each other.
     pub(super) async fn bridge(&mut self, leg: LegId) {
-        let media = self.calls.media.clone();
-        if let Some(agent) = self.agent(leg)
-            && let (Some(agreed), Some(ports)) = (&agent.agreed, agent.ports.take())
-        {
-            let stream = Box::new(leg::stream(&media, agreed, agent.host));
-            self.bridged = Some(leg);
-            self.media(MediaCommand::SetLeg { leg: Leg::AGENT, role: Role::Agent, ports, stream }).await;
-        }
+        self.enter(leg, Role::Agent).await;
         self.media(MediaCommand::Bridge(true)).await;
+    }
+
+    /// A party enters the conversation, or gets another role in it.
+    pub(super) async fn enter(&mut self, leg: LegId, role: Role) {
+        let taken: Vec<Leg> =
+            self.agents.iter().filter_map(|agent| agent.room.map(|(room, _)| room)).collect();
+        let media = self.calls.media.clone();
+        let Some(agent) = self.agent(leg) else { return };
+        let command = match agent.room {
+            Some((_, known)) if known == role => return,
+            Some((room, _)) => {
+                agent.room = Some((room, role));
+                MediaCommand::SetRole(room, room_role(role))
+            }
+            None => {
+                let free = ROOM_LEGS.map(Leg).find(|room| !taken.contains(room));
+                let (Some(room), Some(agreed), Some(ports)) = (free, &agent.agreed, agent.ports.take())
+                else {
+                    return;
+                };
+                let stream = Box::new(leg::stream(&media, agreed, agent.host));
+                agent.room = Some((room, role));
+                MediaCommand::SetLeg { leg: room, role: room_role(role), ports, stream }
+            }
+        };
+        self.media(command).await;
     }
 
     pub(super) async fn hang_up_agent(&mut self, leg: LegId) {
@@ -143,13 +178,14 @@ impl Driver {
     }
 
     pub(super) async fn drop_agent(&mut self, leg: LegId) {
+        let room = self.agent(leg).and_then(|agent| agent.room);
         self.agents.retain(|agent| agent.leg != leg);
-        if self.bridged == Some(leg) {
-            self.bridged = None;
-            self.media(MediaCommand::DropLeg(Leg::AGENT)).await;
+        if let Some((room, _)) = room {
+            self.media(MediaCommand::DropLeg(room)).await;
         }
     }
 
+    /// A re-INVITE: another address or codec, hold or its end.
     pub(super) async fn agent_offer(&mut self, leg: LegId, sdp: Option<String>) {
         let calls = self.calls.clone();
         let Some(agent) = self.agent(leg) else { return };
@@ -157,19 +193,24 @@ impl Driver {
             answer_offer(&calls, agent.handle, &mut agent.description, calls.media_address, agent.port, sdp)
                 .await;
         let Some(agreed) = answered else { return };
+        // What the phone does not want to hear is the caller: it put the call on hold (RFC 3264 section 8.4).
+        let held = !agreed.direction.sends();
         agent.agreed = Some(agreed.clone());
-        if self.bridged == Some(leg) {
+        if let Some((room, _)) = agent.room {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(Leg::AGENT, change)).await;
+            self.media(MediaCommand::Change(room, change)).await;
         }
+        self.session.handle(Instant::now(), Event::LegHeld { leg, held });
     }
 }
 
-fn callee(target: Target) -> Option<Callee> {
-    match target {
-        Target::Agent(agent) => Some(Callee::Agent(agent.as_str().to_owned())),
-        Target::Phone(uri) => Some(Callee::Phone { uri }),
-        Target::Trunk { trunk, number } => trunk.map(|trunk| Callee::Trunk { trunk, number }),
+const fn room_role(role: Role) -> gateway_media::Role {
+    match role {
+        Role::Agent => gateway_media::Role::Agent,
+        Role::Specialist => gateway_media::Role::Specialist,
+        Role::Supervisor(Watch::Listen) => gateway_media::Role::Listener,
+        Role::Supervisor(Watch::Whisper) => gateway_media::Role::Whisperer,
+        Role::Supervisor(Watch::Barge) => gateway_media::Role::Barger,
     }
 }
 
@@ -182,7 +223,7 @@ const fn kind_of(target: &Target) -> &'static str {
 }
 
 /// The next event of whichever phone has one.
-pub(super) async fn next_leg_event(agents: &mut [AgentLeg]) -> (LegId, Option<LegEvent>) {
+pub(super) async fn next_leg_event(agents: &mut [OurLeg]) -> (LegId, Option<LegEvent>) {
     std::future::poll_fn(|context| {
         for agent in agents.iter_mut() {
             if let std::task::Poll::Ready(event) = agent.events.poll_recv(context) {

@@ -22,6 +22,8 @@ impl Driver {
                 self.session.handle(now, Event::CallerHungUp { q850 });
             }
             Some(LegEvent::Offer { sdp }) => self.caller_offer(sdp).await,
+            // A citizen hands nobody over.
+            Some(LegEvent::Referred { .. }) => self.calls.switch.refuse_refer(self.caller.handle, 603).await,
             Some(LegEvent::Info { .. } | LegEvent::Ringing | LegEvent::Answered { .. }) => {}
             Some(LegEvent::Lost | LegEvent::Failed { .. }) | None => {
                 self.caller.gone = true;

@@ -4,20 +4,24 @@
 mod agent_side;
 mod caller_side;
 mod ending;
+mod transfer;
+mod wishes;
 
 use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_call::{Action, CallConfig, Event, Flow, LegId, PromptId, Session, SessionParams, Summary, Tone};
+use gateway_call::{Action, CallConfig, Event, Flow, PromptId, Session, SessionParams, Summary, Tone};
 use gateway_media::{BridgeEvent, Leg};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 use record::{Lane, Pii, Record};
 use tokio::sync::mpsc;
 
-use self::agent_side::{AgentLeg, next_leg_event};
+use self::agent_side::{OurLeg, next_leg_event};
+pub use self::transfer::is_dialable;
 use super::accept::Prepared;
+use super::desk::Wishes;
 use super::media::{MediaCommand, MediaEvent, MediaHandle};
 use super::ports::PortPair;
 use super::{Calls, Ending, leg};
@@ -55,7 +59,7 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
     let intake = accepted.flow.intake;
     let (lane, config, flow) = (accepted.lane, accepted.config, accepted.flow);
     let params = SessionParams { call, lane, skills: Vec::new(), config, flow };
-    let session = Session::new(params, accepted.started);
+    let (session, wishes) = (Session::new(params, accepted.started), calls.directory.enter(call));
     tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call came in.");
     let Prepared { ports, description, sdp, agreed } = accepted.prepared;
     let driver = Driver {
@@ -72,7 +76,6 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
         agreed,
         media: None,
         agents: Vec::new(),
-        bridged: None,
         record: accepted.record,
         presented: accepted.presented,
         recorded: false,
@@ -80,7 +83,8 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
         ending: Ending::No,
         calls: calls.clone(),
     };
-    driver.run(accepted.events, hall).await;
+    driver.run(accepted.events, hall, wishes).await;
+    calls.directory.leave(call);
     calls.hub.close(call).await;
 }
 
@@ -102,9 +106,7 @@ struct Driver {
     ports: Option<PortPair>,
     agreed: Option<Negotiated>,
     media: Option<MediaHandle>,
-    agents: Vec<AgentLeg>,
-    /// The leg whose sound the media task carries.
-    bridged: Option<LegId>,
+    agents: Vec<OurLeg>,
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
@@ -114,7 +116,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, mut caller: LegEvents, mut hall: mpsc::Receiver<Event>) {
+    async fn run(mut self, mut caller: LegEvents, mut hall: mpsc::Receiver<Event>, mut wishes: Wishes) {
         let mut ending = self.calls.ending.clone();
         loop {
             if let Some(summary) = self.perform_all().await {
@@ -128,6 +130,7 @@ impl Driver {
                     Some(event) => self.media_event(event),
                     None => self.media_ended(),
                 },
+                Some(wish) = wishes.recv() => self.wish(wish),
                 Some(event) = hall.recv() => self.session.handle(Instant::now(), event),
                 () = wait_until(deadline) => self.session.handle_timeout(Instant::now()),
                 Ok(()) = ending.changed() => {
@@ -155,6 +158,10 @@ impl Driver {
                 Action::Ring { target, leg } => self.ring(target, leg).await,
                 Action::Cancel { leg } | Action::HangUp { leg } => self.hang_up_agent(leg).await,
                 Action::Bridge { leg } => self.bridge(leg).await,
+                Action::Enter { leg, role } => self.enter(leg, role).await,
+                Action::AcceptRefer { leg } => self.accept_refer(leg).await,
+                Action::RefuseRefer { leg, status } => self.refuse_refer(leg, status).await,
+                Action::NotifyRefer { leg, status, last } => self.notify_refer(leg, status, last).await,
                 Action::Echo => self.media(MediaCommand::Echo(Leg::CALLER, true)).await,
                 Action::Unbridge => self.media(MediaCommand::Bridge(false)).await,
                 Action::HangUpCaller { q850 } => self.hang_up_caller(q850).await,
@@ -228,6 +235,7 @@ impl Driver {
     async fn play_tone(&mut self, id: u64, tone: Tone) {
         let (prompt, repeat) = match tone {
             Tone::RingBack => (self.calls.prompts.ring_back(), true),
+            Tone::Hold => (self.calls.prompts.hold(), true),
             Tone::Beep => (self.calls.prompts.beep(), false),
         };
         self.media(MediaCommand::Play { leg: Leg::CALLER, prompt, id, repeat }).await;

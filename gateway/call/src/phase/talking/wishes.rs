@@ -38,18 +38,18 @@ impl Talking {
                 self.talk = Talk::Consulting { agent, third, note: pending(now, TransferKind::Attended) };
                 Ok(())
             }
-            Command::Conference { target: Some(target), emergency } => {
+            Command::Conference { target: Some(target) } => {
                 let agent = self.free_agent(&target)?;
+                let kind = kind_of(&target, TransferKind::ThreeWay);
                 let third = Second::call(context, now, target);
-                let kind = if emergency { TransferKind::Emergency } else { TransferKind::ThreeWay };
                 self.talk = Talk::Inviting { agent, third, note: pending(now, kind) };
                 Ok(())
             }
-            Command::Conference { target: None, .. } => self.join_consulted(context),
+            Command::Conference { target: None } => self.join_consulted(context),
             Command::Transfer { target: Some(target) } => {
                 let agent = self.free_agent(&target)?;
+                let note = pending(now, kind_of(&target, TransferKind::Blind));
                 let to = Second::call(context, now, target);
-                let note = pending(now, TransferKind::Blind);
                 self.talk = Talk::Transferring { from: From::There(agent), to, note };
                 Ok(())
             }
@@ -196,6 +196,10 @@ impl From {
             Self::Gone(target) => target,
         }
     }
+}
+
+fn kind_of(target: &Target, otherwise: TransferKind) -> TransferKind {
+    if target.is_emergency() { TransferKind::Emergency } else { otherwise }
 }
 
 const fn pending(asked: Instant, kind: TransferKind) -> Pending {

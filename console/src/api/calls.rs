@@ -1,0 +1,132 @@
+//! Calls in progress: the list, one, and what may be wanted of one. Every wish leaves a line in the log, with the
+//! token and without any number.
+
+use axum::Json;
+use axum::body::Bytes;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderMap, StatusCode};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use serde_json::{Value, json};
+
+use super::records::Query;
+use crate::auth::Role;
+use crate::call::{CallRefusal, CallTarget, CallWatch, CallWish};
+use crate::error::ApiError;
+use crate::shared::Shared;
+
+/// Calls on a page when the request names no limit.
+const DEFAULT_LIMIT: u64 = 100;
+/// Most calls on a page.
+const MAX_LIMIT: u64 = 1000;
+
+/// `GET /api/v1/calls?after=ID&limit=N`
+pub async fn list(
+    State(shared): State<Shared>,
+    RawQuery(query): RawQuery,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    shared.require(&headers, Role::Supervisor)?;
+    let query = Query::read(query.as_deref(), &["after", "limit"])?;
+    let limit = query.number("limit")?.unwrap_or(DEFAULT_LIMIT);
+    if limit == 0 || limit > MAX_LIMIT {
+        return Err(ApiError::BadParameter("limit"));
+    }
+    let after = query.number("after")?.unwrap_or(0);
+    let calls = shared.desk.calls(after, limit as usize).await.map_err(|_| ApiError::Unavailable)?;
+    Ok(Json(json!({ "calls": calls })))
+}
+
+/// `GET /api/v1/calls/{id}`
+pub async fn one(
+    State(shared): State<Shared>,
+    Path(id): Path<u64>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, ApiError> {
+    shared.require(&headers, Role::Supervisor)?;
+    let call = shared.desk.call(id).await.map_err(|_| ApiError::Unavailable)?;
+    call.map(Json).ok_or(ApiError::NotFound)
+}
+
+/// `POST /api/v1/calls/{id}/{wish}`: 202 when granted; what comes of it is seen in the call.
+pub async fn wish(
+    State(shared): State<Shared>,
+    Path((id, wish)): Path<(u64, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<StatusCode, ApiError> {
+    let token = shared.require(&headers, Role::Supervisor)?;
+    let (name, wish) = read(&wish, &body)?;
+    if matches!(target_of(&wish), Some(CallTarget::Phone { .. })) && token.role() < Role::Admin {
+        // Any address of the internet: for whoever configures the gateway.
+        return Err(ApiError::Forbidden);
+    }
+    let granted = shared.desk.wish(id, wish).await.map_err(|_| ApiError::Unavailable)?;
+    tracing::info!(
+        call.id = id,
+        token = token.name(),
+        wish = name,
+        granted = granted.is_ok(),
+        "The desk wants something of a call."
+    );
+    match granted {
+        Ok(()) => Ok(StatusCode::ACCEPTED),
+        Err(CallRefusal::NoSuchCall) => Err(ApiError::NotFound),
+        Err(CallRefusal::BadTarget) => Err(ApiError::BadParameter("target")),
+        Err(CallRefusal::NotNow(why)) => Err(ApiError::NotNow(why)),
+        Err(CallRefusal::Busy) => Err(ApiError::Unavailable),
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Nothing {}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct WithTarget {
+    target: CallTarget,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct MayHaveTarget {
+    target: Option<CallTarget>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Supervision {
+    target: CallTarget,
+    mode: CallWatch,
+}
+
+fn read(name: &str, body: &[u8]) -> Result<(&'static str, CallWish), ApiError> {
+    Ok(match name {
+        "hold" => ("hold", parse::<Nothing>(body).map(|_| CallWish::Hold)?),
+        "resume" => ("resume", parse::<Nothing>(body).map(|_| CallWish::Resume)?),
+        "hang_up" => ("hang_up", parse::<Nothing>(body).map(|_| CallWish::HangUp)?),
+        "consult" => ("consult", CallWish::Consult(parse::<WithTarget>(body)?.target)),
+        "conference" => ("conference", CallWish::Conference(parse::<MayHaveTarget>(body)?.target)),
+        "transfer" => ("transfer", CallWish::Transfer(parse::<MayHaveTarget>(body)?.target)),
+        "supervise" => {
+            let Supervision { target, mode } = parse(body)?;
+            ("supervise", CallWish::Supervise(target, mode))
+        }
+        _ => return Err(ApiError::NotFound),
+    })
+}
+
+/// An empty body is an empty object.
+fn parse<T: DeserializeOwned>(body: &[u8]) -> Result<T, ApiError> {
+    let body = if body.is_empty() { b"{}".as_slice() } else { body };
+    serde_json::from_slice(body).map_err(|_| ApiError::BadParameter("body"))
+}
+
+const fn target_of(wish: &CallWish) -> Option<&CallTarget> {
+    match wish {
+        CallWish::Consult(target) | CallWish::Supervise(target, _) => Some(target),
+        CallWish::Conference(target) | CallWish::Transfer(target) => target.as_ref(),
+        CallWish::Hold | CallWish::Resume | CallWish::HangUp => None,
+    }
+}

@@ -1,0 +1,101 @@
+//! Whom a further leg calls and what it is told: an agent's REFER, numbers through trunks, and the context a
+//! department or 110 needs with a call that is handed over (Call-Info, RFC 3261; Diversion, RFC 5806;
+//! History-Info, RFC 7044).
+
+use gateway_call::{Event, LegId, Target};
+use gateway_sip::CallHandle;
+use gateway_sip::identity::Uri;
+use record::Pii;
+
+use std::time::Instant;
+
+use super::Driver;
+use crate::switch::Callee;
+
+/// Not found (RFC 3261 section 21.4.5): the URI of a REFER names nobody we call.
+const NOT_FOUND: u16 = 404;
+/// Longest number that is dialled.
+const MAX_NUMBER_CHARS: usize = 32;
+
+impl Driver {
+    /// The phone asks for a transfer (RFC 3515). Only our own agents and telephone numbers are called: a REFER
+    /// must not make the gateway call any address of the internet.
+    pub(super) async fn referred(&mut self, leg: LegId, target_uri: &str, replaces: Option<CallHandle>) {
+        let target = if replaces.is_some() { None } else { self.target_of(target_uri) };
+        match target {
+            Some(target) => self.session.handle(Instant::now(), Event::Referred { leg, target }),
+            None => self.refuse_refer(leg, NOT_FOUND).await,
+        }
+    }
+
+    pub(super) async fn accept_refer(&mut self, leg: LegId) {
+        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+            self.calls.switch.accept_refer(handle).await;
+        }
+    }
+
+    pub(super) async fn refuse_refer(&mut self, leg: LegId, status: u16) {
+        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+            self.calls.switch.refuse_refer(handle, status).await;
+        }
+    }
+
+    pub(super) async fn notify_refer(&mut self, leg: LegId, status: u16, last: bool) {
+        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+            self.calls.switch.notify_refer(handle, status, last).await;
+        }
+    }
+
+    fn target_of(&self, uri: &str) -> Option<Target> {
+        let user = match uri.strip_prefix("tel:") {
+            Some(number) => number.split(';').next()?.to_owned(),
+            None => Uri::parse(uri)?.user?,
+        };
+        let live = self.calls.live.load();
+        if live.agents.contains(&user) {
+            return Some(Target::Agent(user.as_str().into()));
+        }
+        is_dialable(&user).then(|| Target::Trunk { trunk: None, number: Pii::new(user) })
+    }
+
+    pub(super) fn callee(&self, target: &Target) -> Option<Callee> {
+        match target {
+            Target::Agent(agent) => Some(Callee::Agent(agent.as_str().to_owned())),
+            Target::Phone(uri) => Some(Callee::Phone { uri: uri.clone() }),
+            Target::Trunk { trunk, number } => {
+                let live = self.calls.live.load();
+                let trunk = trunk.clone().or_else(|| live.trunk_out().map(str::to_owned))?;
+                Some(Callee::Trunk { trunk, number: number.clone() })
+            }
+        }
+    }
+
+    /// What the called party needs to find the record; a technical number has none.
+    pub(super) fn context_headers(&self, target: &Target) -> Vec<(String, String)> {
+        let mut headers = Vec::new();
+        if !self.intake {
+            return headers;
+        }
+        headers.push(("X-Record-No".to_owned(), self.record.record_no.clone()));
+        if let Target::Trunk { number, .. } = target {
+            let host = self.calls.media_address;
+            let line =
+                self.record.call.as_ref().and_then(|call| call.service_line.as_deref()).unwrap_or("12345");
+            let number = number.reveal();
+            headers
+                .push(("Call-Info".to_owned(), format!("<urn:uuid:{}>;purpose=info", self.record.record_id)));
+            headers.push(("Diversion".to_owned(), format!("<sip:{line}@{host}>;reason=deflection")));
+            let history = format!("<sip:{line}@{host}>;index=1, <sip:{number}@{host}>;index=1.1;mp=1");
+            headers.push(("History-Info".to_owned(), history));
+        }
+        headers
+    }
+}
+
+/// Digits, with or without a leading `+`; `*` and `#` for codes of a PBX.
+pub fn is_dialable(number: &str) -> bool {
+    let digits = number.strip_prefix('+').unwrap_or(number);
+    !digits.is_empty()
+        && number.len() <= MAX_NUMBER_CHARS
+        && digits.bytes().all(|b| b.is_ascii_digit() || b == b'*' || b == b'#')
+}
