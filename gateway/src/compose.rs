@@ -20,6 +20,10 @@ pub const EXT_NOTICE: &str = "jiesu.notice";
 pub const EXT_FLOW: &str = "jiesu.flow";
 /// `ext` key under which a voice message's place on the recording stands.
 pub const EXT_VOICE_MESSAGE: &str = "jiesu.voice_message";
+/// `ext` key under which stands how a call ended, in a word.
+pub const EXT_END: &str = "jiesu.end";
+/// `ext` key under which each leg's codec, loss, jitter, round trip and opinion score stand.
+pub const EXT_QUALITY: &str = "jiesu.quality";
 /// Where sound was lost on its way into the recording.
 pub const EXT_RECORDING_GAPS: &str = "jiesu.recording_gaps";
 /// `ext` key under which media waits that is not fetched yet.

@@ -208,6 +208,7 @@ impl Context {
             wait_ms: ledger.queued.map(|from| span(from, queue_end)),
             talk_ms: ledger.answered.map(|from| span(from, now)),
             end_by: ending.end_by(),
+            reason: ending.as_str(),
             outcome,
             agent: ledger.agent.clone(),
             rings: ledger.rings,

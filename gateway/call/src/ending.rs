@@ -31,6 +31,24 @@ impl Ending {
         matches!(self, Self::CallerHungUp { .. })
     }
 
+    /// The word for it in the record.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::CallerHungUp { .. } => "caller_hung_up",
+            Self::CallerLost => "caller_lost",
+            Self::NeverConfirmed => "never_confirmed",
+            Self::AnswerFailed { .. } => "answer_failed",
+            Self::AgentHungUp => "agent_hung_up",
+            Self::AgentLost => "agent_lost",
+            Self::Desk => "desk",
+            Self::NobodyReached => "nobody_reached",
+            Self::MessageDone => "message_done",
+            Self::FlowDone => "flow_done",
+            Self::TooLong => "too_long",
+            Self::Shutdown => "shutdown",
+        }
+    }
+
     pub fn end_by(self) -> EndBy {
         match self {
             Self::CallerHungUp { .. } => EndBy::Caller,

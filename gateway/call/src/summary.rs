@@ -41,6 +41,9 @@ pub struct Summary {
     pub talk_ms: Option<u64>,
     /// Who ended it.
     pub end_by: EndBy,
+    /// How it ended: `caller_hung_up`, `caller_lost`, `never_confirmed`, `answer_failed`, `agent_hung_up`,
+    /// `agent_lost`, `desk`, `nobody_reached`, `message_done`, `flow_done`, `too_long` or `shutdown`.
+    pub reason: &'static str,
     /// What it counts as.
     pub outcome: Outcome,
     /// The agent who talked.

@@ -543,6 +543,7 @@ impl Stream {
         let heard = (counters.sounded_samples >= u64::from(crate::SAMPLE_RATE))
             .then(|| counters.concealed_samples as f64 / counters.sounded_samples as f64);
         StreamStats {
+            codec: Some(codec),
             packets_received: self.received_before + reception.map_or(0, Reception::received),
             octets_received: self.octets_received,
             packets_lost: self.lost_before + reception.map_or(0, Reception::lost),

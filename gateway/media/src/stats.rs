@@ -3,9 +3,13 @@
 
 use std::time::Duration;
 
+use crate::Codec;
+
 /// Counters since the stream began, and current estimates.
 #[derive(Debug, Clone, Copy, Default, PartialEq)]
 pub struct StreamStats {
+    /// The codec last agreed on; `None` in the empty value.
+    pub codec: Option<Codec>,
     /// RTP packets accepted, without duplicates.
     pub packets_received: u64,
     /// Their payload bytes.

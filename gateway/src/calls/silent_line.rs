@@ -40,7 +40,7 @@ pub async fn hold(
                         Err(error) => calls.switch.refuse_offer(call, error.status()).await,
                     }
                 }
-                Some(LegEvent::HungUp { .. } | LegEvent::Failed { .. } | LegEvent::Lost) | None => return Ok(()),
+                Some(LegEvent::HungUp { .. } | LegEvent::Failed { .. } | LegEvent::Lost { .. }) | None => return Ok(()),
                 Some(LegEvent::Referred { .. }) => calls.switch.refuse_refer(call, 603).await,
                 Some(_) => {}
             },

@@ -45,7 +45,10 @@ pub enum LegEvent {
         status: u16,
     },
     /// The leg died without a BYE.
-    Lost,
+    Lost {
+        /// A fixed word: `no_ack`, `no_answer`, `session_expired`, `connection_lost`, `no_such_call`, `gateway`.
+        why: &'static str,
+    },
     /// A re-INVITE or UPDATE.
     Offer {
         /// The offer; `None` asks for ours.

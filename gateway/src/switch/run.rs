@@ -267,9 +267,16 @@ impl Run {
             }
             Event::Cancelled { call, q850, .. } => self.last(call, LegEvent::HungUp { q850 }),
             Event::Ended { call, cause } => {
+                let lost = |why| LegEvent::Lost { why };
                 let last = match cause {
                     Cause::RemoteHangup { q850, .. } => LegEvent::HungUp { q850 },
-                    _ => LegEvent::Lost,
+                    Cause::NoAck => lost("no_ack"),
+                    Cause::SetupLimit => lost("no_answer"),
+                    Cause::SessionExpired => lost("session_expired"),
+                    Cause::ConnectionLost => lost("connection_lost"),
+                    Cause::Lost => lost("no_such_call"),
+                    // Of our own doing: whoever did it knows why.
+                    Cause::LocalHangup | Cause::Refused => lost("gateway"),
                 };
                 self.last(call, last);
             }

@@ -52,7 +52,13 @@ impl Driver {
             Some(LegEvent::Referred { target_uri, replaces }) => {
                 return self.referred(leg, &target_uri, replaces).await;
             }
-            Some(LegEvent::Confirmed { .. } | LegEvent::Info { .. }) => return,
+            Some(LegEvent::Info { content_type, body }) => {
+                if let Some((room, _)) = self.agent(leg).and_then(|agent| agent.room) {
+                    self.digit_by_info(room, &content_type, &body).await;
+                }
+                return;
+            }
+            Some(LegEvent::Confirmed { .. }) => return,
             Some(LegEvent::Failed { status }) => {
                 self.drop_agent(leg).await;
                 Event::LegFailed { leg, sip_code: status }
@@ -61,7 +67,10 @@ impl Driver {
                 self.drop_agent(leg).await;
                 Event::LegHungUp { leg }
             }
-            Some(LegEvent::Lost) | None => {
+            Some(LegEvent::Lost { .. }) | None => {
+                if let Some(LegEvent::Lost { why }) = event {
+                    tracing::info!(record.id = %self.record.record_id, why, "A phone was lost in a call.");
+                }
                 let answered = self.agent(leg).is_some_and(|agent| agent.agreed.is_some());
                 self.drop_agent(leg).await;
                 if answered { Event::LegLost { leg } } else { Event::LegFailed { leg, sip_code: 487 } }

@@ -3,7 +3,7 @@
 use std::time::Instant;
 
 use gateway_call::Event;
-use gateway_media::{Leg, Stream};
+use gateway_media::{Leg, Stream, digit_of_info};
 use gateway_sip::sdp::{Negotiated, SessionDescription};
 
 use super::{Driver, answer_offer};
@@ -24,8 +24,14 @@ impl Driver {
             Some(LegEvent::Offer { sdp }) => self.caller_offer(sdp).await,
             // A citizen hands nobody over.
             Some(LegEvent::Referred { .. }) => self.calls.switch.refuse_refer(self.caller.handle, 603).await,
-            Some(LegEvent::Info { .. } | LegEvent::Ringing | LegEvent::Answered { .. }) => {}
-            Some(LegEvent::Lost | LegEvent::Failed { .. }) | None => {
+            Some(LegEvent::Info { content_type, body }) => {
+                self.digit_by_info(Leg::CALLER, &content_type, &body).await;
+            }
+            Some(LegEvent::Ringing | LegEvent::Answered { .. }) => {}
+            Some(LegEvent::Lost { .. } | LegEvent::Failed { .. }) | None => {
+                if let Some(LegEvent::Lost { why }) = event {
+                    self.lost.get_or_insert(why);
+                }
                 self.caller.gone = true;
                 self.session.handle(now, Event::CallerLost);
             }
@@ -86,5 +92,14 @@ impl Driver {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
             self.media(MediaCommand::Change(Leg::CALLER, change)).await;
         }
+    }
+
+    /// A key by INFO; the stream tells it unless it came as event or tone as well. Citizens' numbers pass here:
+    /// nothing is logged.
+    pub(super) async fn digit_by_info(&self, leg: Leg, content_type: &str, body: &[u8]) {
+        let digit = std::str::from_utf8(body).ok().and_then(|body| digit_of_info(content_type, body));
+        let Some(digit) = digit else { return };
+        let press = Box::new(move |stream: &mut Stream, now| stream.digit_by_info(now, digit));
+        self.media(MediaCommand::Change(leg, press)).await;
     }
 }

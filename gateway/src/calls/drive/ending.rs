@@ -28,6 +28,7 @@ impl Driver {
         if let Some(finished) = &recording {
             self.attach(finished);
         }
+        self.note_quality(&figures);
         if let Some(expected) = figures.recorded {
             let talked = Duration::from_millis(summary.talk_ms.unwrap_or_default());
             for fault in recording::verify(recording.as_ref(), expected, talked) {
@@ -68,6 +69,11 @@ impl Driver {
             });
             ext.insert(compose::EXT_VOICE_MESSAGE.into(), entry);
         }
+        let mut end = serde_json::json!({ "reason": summary.reason });
+        if let Some(lost) = self.lost {
+            end["lost"] = lost.into();
+        }
+        ext.insert(compose::EXT_END.into(), end);
         if summary.flow != "queue" {
             ext.insert(compose::EXT_FLOW.into(), summary.flow.into());
         }

@@ -4,6 +4,7 @@
 mod agent_side;
 mod caller_side;
 mod ending;
+mod quality;
 mod transfer;
 mod wishes;
 
@@ -79,6 +80,7 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
         record: accepted.record,
         presented: accepted.presented,
         recorded: false,
+        lost: None,
         intake,
         ending: Ending::No,
         calls: calls.clone(),
@@ -110,6 +112,8 @@ struct Driver {
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
+    /// Why the caller's leg ended without a BYE, when it did.
+    lost: Option<&'static str>,
     /// Whether the call leaves a record.
     intake: bool,
     ending: Ending,
@@ -191,6 +195,7 @@ impl Driver {
             MediaEvent::Bridge(_) => return,
         };
         if event == Event::CallerLost {
+            self.lost.get_or_insert("no_media");
             let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
             tokio::spawn(async move { switch.hang_up(handle, None).await });
         }
@@ -200,6 +205,7 @@ impl Driver {
     /// Only a fault of ours ends a call's sound before the call.
     fn media_ended(&mut self) {
         self.media = None;
+        self.lost.get_or_insert("sound_failed");
         tracing::error!(record.id = %self.record.record_id, "A call lost its sound and is ended.");
         let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
         tokio::spawn(async move { switch.hang_up(handle, Some("Q.850;cause=41".into())).await });
