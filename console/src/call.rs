@@ -1,5 +1,6 @@
 //! What the desk may want of a running call: the API's words for it. The gateway knows what they lead to.
 
+use record::Uuid;
 use serde::Deserialize;
 
 /// A wish about a call, as a request's path and body say it.
@@ -54,6 +55,26 @@ impl std::fmt::Debug for CallTarget {
     }
 }
 
+/// A call to be made.
+#[derive(Clone, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct CallOut {
+    /// The account of the agent whose phone rings first.
+    pub agent: String,
+    /// The number to call.
+    pub number: String,
+    /// Through this trunk; the first that can call out when absent.
+    pub trunk: Option<String>,
+    /// The record it is about.
+    pub record_id: Option<Uuid>,
+}
+
+impl std::fmt::Debug for CallOut {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("CallOut").field("record_id", &self.record_id).finish_non_exhaustive()
+    }
+}
+
 /// How a supervisor takes part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -73,6 +94,8 @@ pub enum CallRefusal {
     NoSuchCall,
     /// The target cannot be called: no such agent, no digits, no trunk that calls out.
     BadTarget,
+    /// The record a call is to be about does not exist.
+    NoSuchRecord,
     /// Not in this state of the call; a word for it.
     NotNow(&'static str),
     /// The call does not answer now.

@@ -6,7 +6,7 @@ use std::pin::Pin;
 
 use record::{Record, Uuid};
 
-use crate::call::{CallRefusal, CallWish};
+use crate::call::{CallOut, CallRefusal, CallWish};
 
 /// Answers the API's questions. Implemented by the gateway over the running parts.
 pub trait Desk: Send + Sync {
@@ -33,6 +33,9 @@ pub trait Desk: Send + Sync {
 
     /// Wants something of a call.
     fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>>;
+
+    /// Makes a call; the call as JSON.
+    fn dial(&self, wanted: CallOut) -> DeskFuture<'_, Result<serde_json::Value, CallRefusal>>;
 
     /// Callers waiting and agents by state, as JSON.
     fn queues(&self) -> DeskFuture<'_, serde_json::Value>;

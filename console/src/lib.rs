@@ -13,7 +13,7 @@ mod router;
 mod shared;
 
 pub use auth::{Role, Token};
-pub use call::{CallRefusal, CallTarget, CallWatch, CallWish};
+pub use call::{CallOut, CallRefusal, CallTarget, CallWatch, CallWish};
 pub use desk::{AttachmentFile, Desk, DeskError, DeskFuture, RecordPage};
 pub use router::router;
 

@@ -22,7 +22,7 @@ pub fn router(desk: Arc<dyn Desk>, tokens: Vec<Token>) -> Router {
         .route("/api/v1/records/{record_id}", get(api::records::one))
         // For supervisors and above.
         .route("/api/v1/records/{record_id}/attachments/{index}", get(api::records::attachment))
-        .route("/api/v1/calls", get(api::calls::list))
+        .route("/api/v1/calls", get(api::calls::list).post(api::calls::dial))
         .route("/api/v1/calls/{id}", get(api::calls::one))
         .route("/api/v1/calls/{id}/{wish}", post(api::calls::wish))
         .route("/api/v1/queues", get(api::state::queues))

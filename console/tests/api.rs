@@ -8,7 +8,7 @@ use std::sync::Arc;
 use axum::body::Body;
 use axum::http::{Request, StatusCode};
 use console::{AttachmentFile, Desk, DeskFuture, RecordPage, Role, Token, router};
-use console::{CallRefusal, CallTarget, CallWish};
+use console::{CallOut, CallRefusal, CallTarget, CallWish};
 use http_body_util::BodyExt as _;
 use record::{Record, Uuid};
 use serde_json::{Value, json};
@@ -52,6 +52,14 @@ impl Desk for OneRecord {
     }
     fn call(&self, id: u64) -> DeskFuture<'_, Option<Value>> {
         Box::pin(async move { Ok((id == 7).then(|| json!({ "id": 7, "phase": "talking" }))) })
+    }
+    fn dial(&self, wanted: CallOut) -> DeskFuture<'_, Result<Value, CallRefusal>> {
+        let begun = match wanted.agent.as_str() {
+            "1001" => Ok(json!({ "id": 8, "record_no": "X" })),
+            "draining" => Err(CallRefusal::NotNow("draining")),
+            _ => Err(CallRefusal::BadTarget),
+        };
+        Box::pin(async move { Ok(begun) })
     }
     fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>> {
         let granted = match (id, wish) {
@@ -189,6 +197,28 @@ async fn calls_are_for_supervisors() {
     assert_eq!(get("/api/v1/calls/7", Some("supervisor-token-0")).await.0, StatusCode::OK);
     assert_eq!(get("/api/v1/calls/8", Some("supervisor-token-0")).await.0, StatusCode::NOT_FOUND);
     assert_eq!(post("/api/v1/calls/7/hold", "reader-token-0000", "").await.0, StatusCode::FORBIDDEN);
+}
+
+#[tokio::test]
+async fn a_call_is_made_for_supervisors_and_refused_with_a_reason() {
+    let supervisor = "supervisor-token-0";
+    let path = "/api/v1/calls";
+    let body = r#"{"agent": "1001", "number": "13900000001"}"#;
+    assert_eq!(post(path, "reader-token-0000", body).await.0, StatusCode::FORBIDDEN);
+    let (status, answer) = post(path, supervisor, body).await;
+    assert_eq!((status, &answer["id"]), (StatusCode::ACCEPTED, &json!(8)));
+    let (status, answer) = post(path, supervisor, r#"{"agent": "draining", "number": "1"}"#).await;
+    assert_eq!((status, &answer["error"]["reason"]), (StatusCode::CONFLICT, &json!("draining")));
+    for body in [
+        "",
+        r#"{"agent": "1001"}"#,
+        r#"{"agent": "9", "number": "1"}"#,
+        r#"{"agent": "1001", "number": "1", "x": 1}"#,
+    ] {
+        assert_eq!(post(path, supervisor, body).await.0, StatusCode::BAD_REQUEST, "{body}");
+    }
+    let about = r#"{"agent": "1001", "number": "1", "record_id": "no-uuid"}"#;
+    assert_eq!(post(path, supervisor, about).await.0, StatusCode::BAD_REQUEST);
 }
 
 #[tokio::test]

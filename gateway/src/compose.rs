@@ -20,6 +20,8 @@ pub const EXT_NOTICE: &str = "jiesu.notice";
 pub const EXT_FLOW: &str = "jiesu.flow";
 /// `ext` key under which a voice message's place on the recording stands.
 pub const EXT_VOICE_MESSAGE: &str = "jiesu.voice_message";
+/// `ext` key under which stands that a call went out, and the record it was about.
+pub const EXT_DIRECTION: &str = "jiesu.direction";
 /// `ext` key under which stands how a call ended, in a word.
 pub const EXT_END: &str = "jiesu.end";
 /// `ext` key under which each leg's codec, loss, jitter, round trip and opinion score stand.

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use console::{
-    AttachmentFile, CallRefusal, CallTarget, CallWatch, CallWish, Desk, DeskError, DeskFuture, RecordPage,
+    AttachmentFile, CallOut, CallRefusal, CallTarget, CallWatch, CallWish, Desk, DeskError, DeskFuture,
+    RecordPage,
 };
 use gateway_call::flow::is_sip_address;
 use gateway_call::{CallId, Command, CommandRefused, Target, Watch};
@@ -15,6 +16,7 @@ use crate::attach;
 use crate::calls::Calls;
 use crate::calls::desk::WishFailed;
 use crate::calls::drive::is_dialable;
+use crate::calls::outbound::{self, NotBegun, OutboundCall};
 
 /// Over the calls and their store.
 pub struct RunningDesk {
@@ -141,6 +143,31 @@ impl Desk for RunningDesk {
                 WishFailed::Busy => CallRefusal::Busy,
                 WishFailed::Refused(why) => CallRefusal::NotNow(word(why)),
             }))
+        })
+    }
+
+    fn dial(&self, wanted: CallOut) -> DeskFuture<'_, Result<Value, CallRefusal>> {
+        Box::pin(async move {
+            let target = self.target(CallTarget::Number { number: wanted.number, trunk: wanted.trunk });
+            let known = self.calls.live.load().agents.contains(&wanted.agent);
+            let Some(Target::Trunk { trunk: Some(trunk), number }) = target.filter(|_| known) else {
+                return Ok(Err(CallRefusal::BadTarget));
+            };
+            if let Some(about) = wanted.record_id {
+                let found = self.calls.middle.outbox().get(about, None).await.map_err(unavailable)?;
+                if found.is_none() {
+                    return Ok(Err(CallRefusal::NoSuchRecord));
+                }
+            }
+            let agent = wanted.agent.as_str().into();
+            let wanted = OutboundCall { agent, trunk, number, about: wanted.record_id };
+            Ok(match outbound::begin(&self.calls, wanted).await {
+                Ok(begun) => Ok(json!({
+                    "id": begun.call.0, "record_id": begun.record_id, "record_no": begun.record_no,
+                })),
+                Err(NotBegun::Draining) => Err(CallRefusal::NotNow("draining")),
+                Err(NotBegun::NoPort) => Err(CallRefusal::Busy),
+            })
         })
     }
 

@@ -16,7 +16,7 @@ pub struct Settings {
     pub call: String,
     /// Keys of `[speech]`.
     pub speech: String,
-    /// Whole sections: channels, sinks.
+    /// Whole sections: channels, sinks, trunks. `{phone 1}` stands for the port of the phone with that index.
     pub sections: String,
     /// Where the trunk's calls come from.
     pub trunk_from: String,
@@ -85,7 +85,10 @@ impl Settings {
 
     /// The file `jiesu.toml`.
     pub fn render(&self, ports: &Ports) -> String {
-        let Self { call, speech, sections, trunk_from, agent_networks, list_keys, .. } = self;
+        let sections = (0..4).fold(self.sections.clone(), |sections, index| {
+            sections.replace(&format!("{{phone {index}}}"), &ports.phone(index).to_string())
+        });
+        let Self { call, speech, trunk_from, agent_networks, list_keys, .. } = self;
         let file = if self.lists.is_some() { "file = \"lists.csv\"\n" } else { "" };
         let agents: String = self
             .agents

@@ -2,6 +2,7 @@
 //! what it shows. What a lower test can show is not here.
 
 mod bad_input;
+mod call_back;
 mod call_blocked;
 mod call_caller_hangs_up_waiting;
 mod call_no_agent_voice_message;

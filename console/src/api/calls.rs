@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 
 use super::records::Query;
 use crate::auth::Role;
-use crate::call::{CallRefusal, CallTarget, CallWatch, CallWish};
+use crate::call::{CallOut, CallRefusal, CallTarget, CallWatch, CallWish};
 use crate::error::ApiError;
 use crate::shared::Shared;
 
@@ -48,6 +48,30 @@ pub async fn one(
     call.map(Json).ok_or(ApiError::NotFound)
 }
 
+/// `POST /api/v1/calls`: the agent's phone rings, then the number is called.
+pub async fn dial(
+    State(shared): State<Shared>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<(StatusCode, Json<Value>), ApiError> {
+    let token = shared.require(&headers, Role::Supervisor)?;
+    let wanted: CallOut = parse(&body)?;
+    let begun = shared.desk.dial(wanted).await.map_err(|_| ApiError::Unavailable)?;
+    tracing::info!(token = token.name(), begun = begun.is_ok(), "The desk wants a call made.");
+    let call = begun.map_err(refused)?;
+    Ok((StatusCode::ACCEPTED, Json(call)))
+}
+
+fn refused(why: CallRefusal) -> ApiError {
+    match why {
+        CallRefusal::NoSuchCall => ApiError::NotFound,
+        CallRefusal::NoSuchRecord => ApiError::BadParameter("record_id"),
+        CallRefusal::BadTarget => ApiError::BadParameter("target"),
+        CallRefusal::NotNow(why) => ApiError::NotNow(why),
+        CallRefusal::Busy => ApiError::Unavailable,
+    }
+}
+
 /// `POST /api/v1/calls/{id}/{wish}`: 202 when granted; what comes of it is seen in the call.
 pub async fn wish(
     State(shared): State<Shared>,
@@ -69,13 +93,7 @@ pub async fn wish(
         granted = granted.is_ok(),
         "The desk wants something of a call."
     );
-    match granted {
-        Ok(()) => Ok(StatusCode::ACCEPTED),
-        Err(CallRefusal::NoSuchCall) => Err(ApiError::NotFound),
-        Err(CallRefusal::BadTarget) => Err(ApiError::BadParameter("target")),
-        Err(CallRefusal::NotNow(why)) => Err(ApiError::NotNow(why)),
-        Err(CallRefusal::Busy) => Err(ApiError::Unavailable),
-    }
+    granted.map(|()| StatusCode::ACCEPTED).map_err(refused)
 }
 
 #[derive(Deserialize)]

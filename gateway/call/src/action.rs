@@ -45,6 +45,12 @@ pub enum Action {
         /// The number of this attempt, in every event about it.
         leg: LegId,
     },
+    /// Call the other side of a call that begins here; this leg's party is there and is to hear how it rings.
+    /// Report `Confirmed`, or `AnswerFailed`.
+    Dial {
+        /// The party.
+        leg: LegId,
+    },
     /// Stop ringing (CANCEL). Report `LegFailed` (487) or, when the 200 won the race, `LegAnswered`.
     Cancel {
         /// The attempt.

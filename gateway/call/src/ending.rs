@@ -19,6 +19,8 @@ pub(crate) enum Ending {
     Desk,
     /// A phone at a fixed address was not answered, and no message could be left.
     NobodyReached,
+    /// The agent who was to make a call did not pick up.
+    AgentNotReached,
     MessageDone,
     /// The number's flow has come to its end.
     FlowDone,
@@ -42,6 +44,7 @@ impl Ending {
             Self::AgentLost => "agent_lost",
             Self::Desk => "desk",
             Self::NobodyReached => "nobody_reached",
+            Self::AgentNotReached => "agent_not_reached",
             Self::MessageDone => "message_done",
             Self::FlowDone => "flow_done",
             Self::TooLong => "too_long",
@@ -56,6 +59,7 @@ impl Ending {
             Self::AgentHungUp | Self::Desk => EndBy::Agent,
             Self::AnswerFailed { .. }
             | Self::NobodyReached
+            | Self::AgentNotReached
             | Self::MessageDone
             | Self::FlowDone
             | Self::TooLong
@@ -68,6 +72,9 @@ impl Ending {
             Self::AnswerFailed { sip_code } => sip_code,
             Self::CallerHungUp { .. } if !confirmed => 487,
             Self::Shutdown | Self::TooLong if !confirmed => 503,
+            // A call of ours that was never answered.
+            Self::AgentNotReached => 480,
+            Self::NobodyReached | Self::AgentHungUp | Self::AgentLost | Self::Desk if !confirmed => 487,
             _ => 200,
         }
     }
@@ -78,7 +85,7 @@ impl Ending {
         match self {
             Self::CallerHungUp { q850 } => q850.unwrap_or(16),
             Self::AgentHungUp | Self::Desk | Self::MessageDone | Self::FlowDone => 16,
-            Self::NobodyReached => 19,
+            Self::NobodyReached | Self::AgentNotReached => 19,
             Self::CallerLost | Self::NeverConfirmed | Self::AgentLost | Self::TooLong => 102,
             Self::Shutdown => 41,
             Self::AnswerFailed { sip_code: 488 | 415 | 606 } => 65,

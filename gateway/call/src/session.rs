@@ -20,7 +20,7 @@ use crate::ending::Ending;
 use crate::event::Event;
 use crate::flow::Flow;
 use crate::hall::HallEvent;
-use crate::id::{CallId, LegId, Skill};
+use crate::id::{AgentId, CallId, LegId, Skill};
 use crate::phase::{Ended, Phase};
 
 pub use crate::phase::PhaseName;
@@ -53,6 +53,14 @@ impl Session {
     pub fn new(params: SessionParams, now: Instant) -> Self {
         let mut context = Context::new(params, now);
         let phase = Phase::answering(&mut context, now);
+        Self { context, phase }
+    }
+
+    /// A call that begins here: `agent`'s phone rings first, then [`Action::Dial`] calls the other side, whose
+    /// leg is the caller's from then on: `Confirmed` when it answers, `AnswerFailed` when it does not.
+    pub fn outbound(params: SessionParams, agent: AgentId, now: Instant) -> Self {
+        let mut context = Context::new(params, now);
+        let phase = Phase::calling_out(&mut context, now, agent);
         Self { context, phase }
     }
 

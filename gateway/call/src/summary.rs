@@ -42,7 +42,7 @@ pub struct Summary {
     /// Who ended it.
     pub end_by: EndBy,
     /// How it ended: `caller_hung_up`, `caller_lost`, `never_confirmed`, `answer_failed`, `agent_hung_up`,
-    /// `agent_lost`, `desk`, `nobody_reached`, `message_done`, `flow_done`, `too_long` or `shutdown`.
+    /// `agent_lost`, `desk`, `nobody_reached`, `agent_not_reached`, `message_done`, `flow_done`, `too_long` or `shutdown`.
     pub reason: &'static str,
     /// What it counts as.
     pub outcome: Outcome,

@@ -11,7 +11,7 @@ use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SdpError, Sessio
 use record::{Decision, Outcome, Record, Uuid};
 
 use super::decision::{self, Decided};
-use super::drive::{self, Accepted};
+use super::drive::{self, Accepted, Far};
 use super::ports::PortPair;
 use super::{Calls, leg, silent_line};
 use crate::compose::{self, CallLine};
@@ -73,9 +73,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let record = if flow.intake { calls.middle.call_admitted(record).await } else { record };
     let presented = presented_number(&identity);
     let accepted = Accepted {
-        handle: call,
-        host: invite.remote.ip(),
-        events,
+        far: Far::Caller { handle: call, host: invite.remote.ip(), events },
         record,
         lane: verdict.lane,
         started,
@@ -85,7 +83,8 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         presented,
     };
     // On the heap of its own, so that a line that needs no driver does not pay for its size.
-    Box::pin(drive::drive(calls, accepted)).await;
+    let call = calls.next_call_id();
+    Box::pin(drive::drive(calls, call, accepted)).await;
 }
 
 async fn hold(calls: &Calls, call: CallHandle, sdp: Option<&str>, events: LegEvents, limit: Duration) {
@@ -118,7 +117,7 @@ pub struct Prepared {
     pub agreed: Option<Negotiated>,
 }
 
-fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'static str)> {
+pub(super) fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'static str)> {
     let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;

@@ -1,6 +1,6 @@
 //! The media side of one leg: configuration → what we can do; agreed description → RTP stream.
 
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
 use gateway_media::codec::opus;
@@ -10,6 +10,9 @@ use gateway_media::{
 };
 use gateway_sip::sdp;
 use rand::Rng as _;
+
+/// The discard port.
+const DISCARD: u16 = 9;
 
 /// What we offer and answer with.
 pub fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
@@ -62,6 +65,24 @@ pub fn stream(media: &MediaConfig, agreed: &sdp::Negotiated, signalling: Option<
     let now = Instant::now();
     let mut stream = Stream::new(config, now);
     stream.set_direction(now, direction(agreed.direction));
+    stream
+}
+
+/// A stream of a leg that is called and has agreed on nothing yet: sends nothing, takes nothing, until
+/// [`change`]d.
+pub fn silent_stream(media: &MediaConfig, host: IpAddr) -> Stream {
+    let mut random = rand::rng();
+    // The port is never used: an inactive stream has nowhere to send to.
+    let mut config = StreamConfig::new(media, Codec::Pcma, SocketAddr::new(host, DISCARD));
+    config.signalling = Some(host);
+    config.ssrc = random.random();
+    config.first_sequence = random.random::<u16>() >> 1;
+    config.first_timestamp = random.random();
+    config.cname = format!("{:016x}", random.random::<u64>());
+    config.wall_clock = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    let now = Instant::now();
+    let mut stream = Stream::new(config, now);
+    stream.set_direction(now, Direction::Inactive);
     stream
 }
 

@@ -12,6 +12,7 @@ pub mod gate;
 pub mod hub;
 pub mod leg;
 pub mod media;
+pub mod outbound;
 pub mod ports;
 pub mod prompts;
 pub mod recording;

@@ -28,7 +28,10 @@ pub enum LegEvent {
         sdp: Option<String>,
     },
     /// The phone rings.
-    Ringing,
+    Ringing {
+        /// An answer to our offer already: early media.
+        sdp: Option<String>,
+    },
     /// The phone was picked up.
     Answered {
         /// The answer to our offer.

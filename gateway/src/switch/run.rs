@@ -282,7 +282,7 @@ impl Run {
             }
             Event::Failed { call, status, .. } => self.last(call, LegEvent::Failed { status }),
             Event::Confirmed { call, sdp } => self.pass(call, LegEvent::Confirmed { sdp }),
-            Event::Ringing { call, .. } => self.pass(call, LegEvent::Ringing),
+            Event::Ringing { call, sdp, .. } => self.pass(call, LegEvent::Ringing { sdp }),
             Event::Answered { call, sdp } => self.pass(call, LegEvent::Answered { sdp }),
             Event::Offer { call, sdp } => self.pass(call, LegEvent::Offer { sdp }),
             Event::Info { call, content_type, body } => {

@@ -7,12 +7,14 @@
 //! | [`Waiting`] | an offered agent; turned away; `max_wait` |
 //! | [`Ringing`] | the agent's answer; refusal, `ring_time` |
 //! | [`Dialling`] | the fixed phone's answer; refusal, `ring_time` |
+//! | [`CallingOut`] | the far phone's answer; refusal, `max_wait` |
 //! | [`Holding`] | hang-up; `max_call` |
 //! | [`Talking`] | either side; `max_call` |
 //! | [`VoiceMessage`] | hang-up, `#`, silence; `message_max` |
 //! | [`Ended`] | the last cancelled leg's end; five seconds |
 
 mod answering;
+mod calling_out;
 mod dialling;
 mod ended;
 mod greeting;
@@ -27,6 +29,7 @@ use std::time::Instant;
 use record::Outcome;
 
 use self::answering::Answering;
+use self::calling_out::CallingOut;
 use self::dialling::Dialling;
 pub(crate) use self::ended::Ended;
 use self::greeting::Greeting;
@@ -37,7 +40,7 @@ use self::voice_message::VoiceMessage;
 use self::waiting::Waiting;
 use crate::context::Context;
 use crate::event::Event;
-use crate::id::LegId;
+use crate::id::{AgentId, LegId};
 use crate::session::Next;
 
 /// Where a call stands.
@@ -48,6 +51,7 @@ pub(crate) enum Phase {
     Waiting(Waiting),
     Ringing(Ringing),
     Dialling(Dialling),
+    CallingOut(CallingOut),
     Holding(Holding),
     Talking(Box<Talking>),
     VoiceMessage(VoiceMessage),
@@ -67,6 +71,8 @@ pub enum PhaseName {
     Ringing,
     /// A fixed phone rings.
     Dialling,
+    /// A call of ours: the agent's phone rings, then the far one.
+    CallingOut,
     /// Echo test.
     Echo,
     /// Connected to nobody.
@@ -88,6 +94,7 @@ impl PhaseName {
             Self::Waiting => "waiting",
             Self::Ringing => "ringing",
             Self::Dialling => "dialling",
+            Self::CallingOut => "calling_out",
             Self::Echo => "echo",
             Self::Hold => "hold",
             Self::Talking => "talking",
@@ -109,6 +116,10 @@ impl Phase {
         Self::Answering(Answering::enter(context, now))
     }
 
+    pub fn calling_out(context: &mut Context, now: Instant, agent: AgentId) -> Self {
+        Self::CallingOut(CallingOut::enter(context, now, agent))
+    }
+
     pub fn on_event(self, context: &mut Context, now: Instant, event: &Event) -> Next {
         match self {
             Self::Answering(phase) => phase.on_event(context, now, event),
@@ -116,6 +127,7 @@ impl Phase {
             Self::Waiting(phase) => phase.on_event(context, now, event),
             Self::Ringing(phase) => phase.on_event(context, now, event),
             Self::Dialling(phase) => phase.on_event(context, now, event),
+            Self::CallingOut(phase) => phase.on_event(context, now, event),
             Self::Holding(phase) => phase.on_event(context, now, event),
             Self::Talking(phase) => phase.on_event(context, now, event),
             Self::VoiceMessage(phase) => phase.on_event(context, now, event),
@@ -130,6 +142,7 @@ impl Phase {
             Self::Waiting(phase) => phase.on_timeout(context, now),
             Self::Ringing(phase) => phase.on_timeout(context, now),
             Self::Dialling(phase) => phase.on_timeout(context, now),
+            Self::CallingOut(phase) => phase.on_timeout(context, now),
             Self::Holding(phase) => Next::Phase(Self::Holding(phase)),
             Self::Talking(phase) => phase.on_timeout(context, now),
             Self::VoiceMessage(phase) => phase.on_timeout(context, now),
@@ -146,6 +159,7 @@ impl Phase {
             Self::Waiting(phase) => phase.abandon(context, now),
             Self::Ringing(phase) => phase.abandon(context, now),
             Self::Dialling(phase) => phase.abandon(context),
+            Self::CallingOut(phase) => phase.abandon(context),
             Self::Holding(phase) => phase.abandon(),
             Self::Talking(phase) => phase.abandon(context),
             Self::VoiceMessage(phase) => phase.abandon(context, now),
@@ -159,6 +173,7 @@ impl Phase {
             Self::Waiting(phase) => Some(phase.deadline()),
             Self::Ringing(phase) => Some(phase.deadline()),
             Self::Dialling(phase) => phase.deadline(),
+            Self::CallingOut(phase) => phase.deadline(),
             Self::Holding(_) => None,
             Self::Talking(phase) => phase.deadline(),
             Self::VoiceMessage(phase) => Some(phase.deadline(context)),
@@ -172,6 +187,7 @@ impl Phase {
             Self::Greeting(phase) => phase.leg() == Some(leg),
             Self::Ringing(phase) => phase.leg() == leg,
             Self::Dialling(phase) => phase.leg() == leg,
+            Self::CallingOut(phase) => phase.owns(leg),
             Self::Talking(phase) => phase.owns(leg),
             Self::Answering(_)
             | Self::Waiting(_)
@@ -188,6 +204,7 @@ impl Phase {
             Self::Waiting(_) => PhaseName::Waiting,
             Self::Ringing(_) => PhaseName::Ringing,
             Self::Dialling(_) => PhaseName::Dialling,
+            Self::CallingOut(_) => PhaseName::CallingOut,
             Self::Holding(phase) if phase.is_echo() => PhaseName::Echo,
             Self::Holding(_) => PhaseName::Hold,
             Self::Talking(_) => PhaseName::Talking,

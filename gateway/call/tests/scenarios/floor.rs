@@ -63,6 +63,7 @@ pub fn line(action: &Action) -> String {
         Action::NotifyRefer { leg, status, last } => {
             format!("notify leg {} {status}{}", leg.0, if *last { " last" } else { "" })
         }
+        Action::Dial { leg } => format!("dial for leg {}", leg.0),
         Action::HangUp { leg } => format!("hang up leg {}", leg.0),
         Action::HangUpCaller { q850 } => format!("hang up caller {q850}"),
         Action::Finished(_) => "finished".into(),
@@ -148,6 +149,16 @@ impl Floor {
         self.sessions.insert(call, Session::new(params, self.now));
         self.pump();
         self.event(call, Event::Confirmed);
+        call
+    }
+
+    /// A call that begins here.
+    pub fn call_out(&mut self, agent: &str) -> CallId {
+        let call = CallId(self.sessions.len() as u64 + 1);
+        let (config, flow) = (self.config.clone(), Flow::default_of(&self.config));
+        let params = SessionParams { call, lane: Lane::Standard, skills: Vec::new(), config, flow };
+        self.sessions.insert(call, Session::outbound(params, agent.into(), self.now));
+        self.pump();
         call
     }
 

@@ -11,6 +11,7 @@ mod agent_rings_after_the_notice;
 mod agent_rings_out_next_agent;
 mod agent_unregisters_while_ringing;
 mod any_event_in_any_phase;
+mod call_back;
 mod caller_hangs_up_ends_both;
 mod caller_hangs_up_while_agent_rings;
 mod caller_never_acknowledges;

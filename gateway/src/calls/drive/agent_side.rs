@@ -46,7 +46,7 @@ impl OurLeg {
 impl Driver {
     pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
         let event = match event {
-            Some(LegEvent::Ringing) => Event::LegRinging { leg },
+            Some(LegEvent::Ringing { .. }) => Event::LegRinging { leg },
             Some(LegEvent::Answered { sdp }) => self.agent_answered(leg, sdp.as_deref()).await,
             Some(LegEvent::Offer { sdp }) => return self.agent_offer(leg, sdp).await,
             Some(LegEvent::Referred { target_uri, replaces }) => {

@@ -9,6 +9,7 @@ use gateway_sip::sdp::{Negotiated, SessionDescription};
 use super::{Driver, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::{MediaCommand, Setup};
+use crate::calls::ports::PortPair;
 use crate::switch::LegEvent;
 
 impl Driver {
@@ -23,11 +24,20 @@ impl Driver {
             }
             Some(LegEvent::Offer { sdp }) => self.caller_offer(sdp).await,
             // A citizen hands nobody over.
-            Some(LegEvent::Referred { .. }) => self.calls.switch.refuse_refer(self.caller.handle, 603).await,
+            Some(LegEvent::Referred { .. }) => {
+                if let Some(handle) = self.caller.handle {
+                    self.calls.switch.refuse_refer(handle, 603).await;
+                }
+            }
             Some(LegEvent::Info { content_type, body }) => {
                 self.digit_by_info(Leg::CALLER, &content_type, &body).await;
             }
-            Some(LegEvent::Ringing | LegEvent::Answered { .. }) => {}
+            Some(LegEvent::Ringing { sdp }) => self.far_rings(sdp.as_deref()).await,
+            Some(LegEvent::Answered { sdp }) => self.far_answered(sdp.as_deref()).await,
+            Some(LegEvent::Failed { status }) if self.outbound => {
+                self.caller.gone = true;
+                self.session.handle(now, Event::AnswerFailed { sip_code: status });
+            }
             Some(LegEvent::Lost { .. } | LegEvent::Failed { .. }) | None => {
                 if let Some(LegEvent::Lost { why }) = event {
                     self.lost.get_or_insert(why);
@@ -45,7 +55,7 @@ impl Driver {
             match answer.and_then(|answer| self.caller.description.accept_answer(&answer).ok()) {
                 Some(agreed) => self.start_media(&agreed).await,
                 None => {
-                    self.calls.switch.hang_up(self.caller.handle, Some("SIP;cause=488".into())).await;
+                    self.end_caller("SIP;cause=488").await;
                     return self.session.handle(Instant::now(), Event::CallerLost);
                 }
             }
@@ -57,7 +67,8 @@ impl Driver {
         if let Some(agreed) = self.agreed.take() {
             self.start_media(&agreed).await;
         }
-        if let Err(error) = self.calls.switch.answer(self.caller.handle, self.caller.sdp.clone()).await {
+        let Some(handle) = self.caller.handle else { return };
+        if let Err(error) = self.calls.switch.answer(handle, self.caller.sdp.clone()).await {
             // Mostly a caller who gave up at this very moment: their event is already on its way.
             tracing::debug!(%error, "A call could not be answered.");
         }
@@ -65,8 +76,12 @@ impl Driver {
 
     pub(super) async fn start_media(&mut self, agreed: &Negotiated) {
         let Some(ports) = self.ports.take() else { return };
-        let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
         let stream = leg::stream(&self.calls.media, agreed, Some(self.caller.host));
+        self.open_room(ports, stream).await;
+    }
+
+    pub(super) async fn open_room(&mut self, ports: PortPair, stream: Stream) {
+        let path = self.calls.recorder.path(self.record.record_id, self.record.created_at);
         let track = self.calls.recorder.track(self.record.record_id, &path);
         let setup = Setup { config: self.calls.media.clone(), ports, stream, track };
         self.media = Some(self.calls.engine.open(setup).await);
@@ -74,20 +89,22 @@ impl Driver {
 
     pub(super) async fn hang_up_caller(&mut self, q850: u8) {
         if !self.caller.gone {
-            self.calls.switch.hang_up(self.caller.handle, Some(format!("Q.850;cause={q850}"))).await;
+            self.end_caller(&format!("Q.850;cause={q850}")).await;
+        }
+    }
+
+    /// Hangs up, or stops ringing.
+    pub(super) async fn end_caller(&self, reason: &str) {
+        if let Some(handle) = self.caller.handle {
+            self.calls.switch.hang_up(handle, Some(reason.to_owned())).await;
         }
     }
 
     pub(super) async fn caller_offer(&mut self, sdp: Option<String>) {
+        let Some(handle) = self.caller.handle else { return };
         let address = self.calls.media_address;
-        let answered = answer_offer(
-            &self.calls,
-            self.caller.handle,
-            &mut self.caller.description,
-            address,
-            self.caller.port,
-            sdp,
-        );
+        let answered =
+            answer_offer(&self.calls, handle, &mut self.caller.description, address, self.caller.port, sdp);
         if let Some(agreed) = answered.await {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
             self.media(MediaCommand::Change(Leg::CALLER, change)).await;

@@ -3,6 +3,7 @@
 
 mod agent_side;
 mod caller_side;
+mod dial;
 mod ending;
 mod quality;
 mod transfer;
@@ -12,7 +13,9 @@ use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_call::{Action, CallConfig, Event, Flow, PromptId, Session, SessionParams, Summary, Tone};
+use gateway_call::{
+    Action, AgentId, CallConfig, CallId, Event, Flow, PromptId, Session, SessionParams, Summary, Tone,
+};
 use gateway_media::{BridgeEvent, Leg};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
@@ -26,16 +29,12 @@ use super::desk::Wishes;
 use super::media::{MediaCommand, MediaEvent, MediaHandle};
 use super::ports::PortPair;
 use super::{Calls, Ending, leg};
-use crate::switch::{LegEvents, wait_until};
+use crate::switch::{Callee, LegEvents, wait_until};
 
 /// A call with a verdict, ports and a durable draft.
 pub struct Accepted {
-    /// The caller's leg.
-    pub handle: CallHandle,
-    /// Where its signalling comes from.
-    pub host: IpAddr,
-    /// What happens to it.
-    pub events: LegEvents,
+    /// Who is at the other end.
+    pub far: Far,
     /// The draft.
     pub record: Record,
     /// The lane of the verdict.
@@ -52,26 +51,60 @@ pub struct Accepted {
     pub presented: Option<Pii<String>>,
 }
 
+/// Who is at the other end of a call.
+pub enum Far {
+    /// Somebody who called us.
+    Caller {
+        /// The leg.
+        handle: CallHandle,
+        /// Where its signalling comes from.
+        host: IpAddr,
+        /// What happens to it.
+        events: LegEvents,
+    },
+    /// Somebody whom we call once the agent's phone is picked up.
+    Called {
+        /// Whom.
+        callee: Callee,
+        /// Whose phone rings first.
+        agent: AgentId,
+    },
+}
+
 /// Runs the call to its end; its record is durable when this returns.
-pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
+pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
     let _counted = calls.count();
-    let call = calls.next_call_id();
     let hall = calls.hub.open(call).await;
     let intake = accepted.flow.intake;
     let (lane, config, flow) = (accepted.lane, accepted.config, accepted.flow);
     let params = SessionParams { call, lane, skills: Vec::new(), config, flow };
-    let (session, wishes) = (Session::new(params, accepted.started), calls.directory.enter(call));
-    tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call came in.");
+    let wishes = calls.directory.enter(call);
+    let (session, leg, dial) = match accepted.far {
+        Far::Caller { handle, host, events } => {
+            tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call came in.");
+            let session = Session::new(params, accepted.started);
+            (session, (Some(handle), host, events), None)
+        }
+        Far::Called { callee, agent } => {
+            tracing::info!(call.id = %call, record.id = %accepted.record.record_id, "A call goes out.");
+            let session = Session::outbound(params, agent, accepted.started);
+            // Nothing happens to a leg that is not there yet.
+            let (_, events) = mpsc::channel(1);
+            (session, (None, calls.media_address, events), Some(callee))
+        }
+    };
+    let (handle, host, events) = leg;
     let Prepared { ports, description, sdp, agreed } = accepted.prepared;
     let driver = Driver {
         session,
         caller: CallerLeg {
-            handle: accepted.handle,
-            host: accepted.host,
+            handle,
+            host,
+            gone: handle.is_none(),
+            events,
             description,
             port: ports.port,
             sdp,
-            gone: false,
         },
         ports: Some(ports),
         agreed,
@@ -81,17 +114,21 @@ pub async fn drive(calls: Arc<Calls>, accepted: Accepted) {
         presented: accepted.presented,
         recorded: false,
         lost: None,
+        outbound: dial.is_some(),
+        dial,
         intake,
         ending: Ending::No,
         calls: calls.clone(),
     };
-    driver.run(accepted.events, hall, wishes).await;
+    driver.run(hall, wishes).await;
     calls.directory.leave(call);
     calls.hub.close(call).await;
 }
 
 struct CallerLeg {
-    handle: CallHandle,
+    /// `None` until it is called, in a call that begins here.
+    handle: Option<CallHandle>,
+    events: LegEvents,
     /// Where its signalling comes from.
     host: IpAddr,
     description: LocalDescription,
@@ -112,6 +149,10 @@ struct Driver {
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
+    /// A call that began here.
+    outbound: bool,
+    /// Whom to call, until that is done.
+    dial: Option<Callee>,
     /// Why the caller's leg ended without a BYE, when it did.
     lost: Option<&'static str>,
     /// Whether the call leaves a record.
@@ -120,7 +161,7 @@ struct Driver {
 }
 
 impl Driver {
-    async fn run(mut self, mut caller: LegEvents, mut hall: mpsc::Receiver<Event>, mut wishes: Wishes) {
+    async fn run(mut self, mut hall: mpsc::Receiver<Event>, mut wishes: Wishes) {
         let mut ending = self.calls.ending.clone();
         loop {
             if let Some(summary) = self.perform_all().await {
@@ -128,7 +169,7 @@ impl Driver {
             }
             let deadline = self.session.poll_timeout();
             tokio::select! {
-                event = caller.recv(), if !self.caller.gone => self.caller_event(event).await,
+                event = self.caller.events.recv(), if !self.caller.gone => self.caller_event(event).await,
                 event = next_leg_event(&mut self.agents) => self.agent_event(event).await,
                 event = next_media_event(&mut self.media) => match event {
                     Some(event) => self.media_event(event),
@@ -160,6 +201,7 @@ impl Driver {
                 Action::StopRecording => self.media(MediaCommand::StopRecording).await,
                 Action::Hall(event) => self.calls.hub.tell(event).await,
                 Action::Ring { target, leg } => self.ring(target, leg).await,
+                Action::Dial { leg } => self.dial(leg).await,
                 Action::Cancel { leg } | Action::HangUp { leg } => self.hang_up_agent(leg).await,
                 Action::Bridge { leg } => self.bridge(leg).await,
                 Action::Enter { leg, role } => self.enter(leg, role).await,
@@ -196,8 +238,7 @@ impl Driver {
         };
         if event == Event::CallerLost {
             self.lost.get_or_insert("no_media");
-            let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
-            tokio::spawn(async move { switch.hang_up(handle, None).await });
+            self.drop_caller(None);
         }
         self.session.handle(now, event);
     }
@@ -207,9 +248,15 @@ impl Driver {
         self.media = None;
         self.lost.get_or_insert("sound_failed");
         tracing::error!(record.id = %self.record.record_id, "A call lost its sound and is ended.");
-        let (switch, handle) = (self.calls.switch.clone(), self.caller.handle);
-        tokio::spawn(async move { switch.hang_up(handle, Some("Q.850;cause=41".into())).await });
+        self.drop_caller(Some("Q.850;cause=41"));
         self.session.handle(Instant::now(), Event::CallerLost);
+    }
+
+    /// Ends a leg from which nothing more is to be expected, without waiting for the switch.
+    fn drop_caller(&self, reason: Option<&str>) {
+        let Some(handle) = self.caller.handle else { return };
+        let (switch, reason) = (self.calls.switch.clone(), reason.map(str::to_owned));
+        tokio::spawn(async move { switch.hang_up(handle, reason).await });
     }
 
     fn process_ends(&mut self, ending: Ending) {

@@ -17,8 +17,8 @@ use std::time::Instant;
 
 use record::{Outcome, TransferKind};
 
-pub(crate) use self::second::Party;
-use self::second::{Progress, Second, release};
+use self::second::release;
+pub(crate) use self::second::{Party, Progress, Second};
 use self::sound::{Hold, Sound};
 use self::watchers::Watchers;
 use super::{Phase, Waiting};
@@ -101,15 +101,23 @@ struct Pending {
 impl Talking {
     pub fn enter(context: &mut Context, now: Instant, leg: RungLeg) -> Next {
         let RungLeg { leg, target, .. } = leg;
+        let agent = target.agent().cloned();
+        let next = Self::with(context, now, Party { leg, target });
+        if let Some(agent) = agent {
+            context.tell_hall(HallEvent::Talking { call: context.params.call, agent });
+        }
+        next
+    }
+
+    /// With somebody whom the hall knows to talk already.
+    pub fn with(context: &mut Context, now: Instant, agent: Party) -> Next {
+        let Party { leg, target } = agent;
         context.ledger.answered.get_or_insert(now);
         if context.ledger.agent.is_none() {
             context.ledger.agent = target.agent().cloned();
         }
         context.act(Action::StopPlaying);
         context.act(Action::Bridge { leg });
-        if let Target::Agent(agent) = &target {
-            context.tell_hall(HallEvent::Talking { call: context.params.call, agent: agent.clone() });
-        }
         Next::Phase(Phase::Talking(Box::new(Self {
             talk: Talk::Direct { agent: Party { leg, target } },
             hold: Hold::default(),
