@@ -8,6 +8,7 @@ use std::{net::IpAddr, time::Duration};
 
 use crate::{
     event::{CallHandle, Path},
+    keys::{Key, Keys},
     message::{Message, Method},
     timers::TimerKey,
 };
@@ -15,36 +16,31 @@ use crate::{
 /// The cookie of RFC 3261 branches.
 const COOKIE: &str = "z9hG4bK";
 
+/// The kinds of keys in this file.
+const SERVER: u8 = 1;
+const SERVER_2543: u8 = 2;
+const MERGE: u8 = 3;
+const CLIENT: u8 = 4;
+
 /// A server transaction's name: branch, sent-by and method; for RFC 2543 peers what §17.2.3 lists instead.
-pub(crate) fn server_key(request: &Message, method: &str) -> Option<String> {
+pub(crate) fn server_key(keys: &Keys, request: &Message, method: &str) -> Option<Key> {
     let via = request.via()?;
     let branch = via.branch();
     if branch.len() > COOKIE.len()
         && branch.get(..COOKIE.len()).is_some_and(|start| start.eq_ignore_ascii_case(COOKIE))
     {
-        return Some(format!(
-            "{branch} {}:{} {method}",
-            via.host.to_ascii_lowercase(),
-            via.port.unwrap_or(5060)
-        ));
+        let key = keys.begin(SERVER).text(branch).text(method).caseless(via.host);
+        return Some(key.number(u32::from(via.port.unwrap_or(5060))).finish());
     }
-    let cseq = request.cseq()?;
-    let (call_id, tag) = (request.call_id(), request.from_tag());
-    Some(format!(
-        "2543 {} {call_id} {tag} {} {}:{} {branch} {method}",
-        request.request_uri(),
-        cseq.number,
-        via.host,
-        via.port.unwrap_or(5060)
-    ))
+    let key = keys.begin(SERVER_2543).text(branch).text(method).text(via.host);
+    let key = key.number(u32::from(via.port.unwrap_or(5060))).number(request.cseq()?.number);
+    Some(key.text(request.request_uri()).text(request.call_id()).text(request.from_tag()).finish())
 }
 
 /// Names a request that may reach us twice by two ways (RFC 3261 §8.2.2.2).
-#[derive(Clone, Debug, PartialEq, Eq, Hash)]
-pub(crate) struct MergeKey {
-    pub(crate) call_id: String,
-    pub(crate) from_tag: String,
-    pub(crate) cseq: u32,
+pub(crate) fn merge_key(keys: &Keys, request: &Message) -> Option<Key> {
+    let key = keys.begin(MERGE).text(request.call_id()).text(request.from_tag());
+    Some(key.number(request.cseq()?.number).finish())
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -61,21 +57,22 @@ pub(crate) enum ServerState {
 
 #[derive(Debug)]
 pub(crate) struct ServerTransaction {
-    pub(crate) key: String,
-    /// Kept until the final answer, which needs its Via, From, To, Call-ID and CSeq.
-    pub(crate) request: Option<Message>,
+    pub(crate) key: Key,
+    /// Kept until the final answer, which needs its Via, From, To, Call-ID and CSeq. Boxed, as most transactions
+    /// only linger: what repeats may come is small.
+    pub(crate) request: Option<Box<Message>>,
     pub(crate) path: Path,
     pub(crate) source: IpAddr,
     pub(crate) invite: bool,
     pub(crate) reliable: bool,
     pub(crate) state: ServerState,
-    /// The last answer, for repeats of the request.
-    pub(crate) last: Option<Vec<u8>>,
+    /// The last answer, for repeats of the request; no longer than it must be.
+    pub(crate) last: Option<Box<[u8]>>,
     pub(crate) interval: Duration,
     pub(crate) retransmit: Option<TimerKey>,
     pub(crate) end: Option<TimerKey>,
     pub(crate) call: Option<CallHandle>,
-    pub(crate) merge: Option<MergeKey>,
+    pub(crate) merge: Option<Key>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -147,7 +144,7 @@ pub(crate) struct SentAck {
 #[derive(Debug)]
 pub(crate) struct ClientTransaction {
     /// Branch and method.
-    pub(crate) key: String,
+    pub(crate) key: Key,
     pub(crate) method: Method,
     /// As sent: CANCEL and ACK are made from it.
     pub(crate) request: Message,
@@ -169,6 +166,6 @@ pub(crate) struct ClientTransaction {
 pub(crate) const MAX_FORKS: usize = 8;
 
 /// A client transaction's name.
-pub(crate) fn client_key(branch: &str, method: &str) -> String {
-    format!("{branch} {method}")
+pub(crate) fn client_key(keys: &Keys, branch: &str, method: &str) -> Key {
+    keys.begin(CLIENT).text(branch).text(method).finish()
 }

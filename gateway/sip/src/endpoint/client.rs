@@ -33,14 +33,14 @@ impl Endpoint {
         purpose: Purpose,
     ) -> Option<u64> {
         let method = request.method()?.clone();
-        let key = client_key(request.via()?.branch(), method.as_str());
+        let key = client_key(&self.keys, request.via()?.branch(), method.as_str());
         let id = self.fresh_id();
         let timers = self.config.timers;
         let reliable = matches!(path, Path::Stream { .. });
         let retransmit = (!reliable).then(|| self.timers.set(now + timers.t1, Timer::ClientRetransmit(id)));
         let end = Some(self.timers.set(now + timers.give_up(), Timer::ClientGiveUp(id)));
         let bytes = request.to_bytes();
-        self.client_keys.insert(key.clone(), id);
+        self.client_keys.insert(key, id);
         let transaction = ClientTransaction {
             key,
             method,
@@ -68,7 +68,7 @@ impl Endpoint {
         // RFC 3261 §8.1.3.3: more than one Via means it is not for us.
         let found = match (response.via(), response.cseq(), response.list("Via").nth(1)) {
             (Some(via), Some(cseq), None) => {
-                self.client_keys.get(&client_key(via.branch(), cseq.method)).copied()
+                self.client_keys.get(&client_key(&self.keys, via.branch(), cseq.method)).copied()
             }
             _ => None,
         };

@@ -22,6 +22,9 @@ use crate::{
 
 impl Endpoint {
     pub(super) fn on_invite(&mut self, now: Instant, source: &Source, request: Message) {
+        if self.must_shed(now, &request) {
+            return self.refuse_overloaded(source, &request, "overload");
+        }
         if self.is_merged(&request) {
             return self.reply(source, &request, 482, &[]);
         }
@@ -54,9 +57,7 @@ impl Endpoint {
         };
         let rule = self.overload(source).or_else(|| self.too_fast(now, source, true));
         if let Some(rule) = rule {
-            self.refused(source, rule);
-            let wait = self.config.overload_retry_after.to_string();
-            return self.reply(source, &request, 503, &[("Retry-After", wait)]);
+            return self.refuse_overloaded(source, &request, rule);
         }
         let call = CallHandle(self.fresh_id());
         let local_tag = self.tokens.next();
@@ -101,6 +102,21 @@ impl Endpoint {
         self.emit(Event::Incoming { call, invite });
     }
 
+    fn must_shed(&mut self, now: Instant, request: &Message) -> bool {
+        let Some(key) = server_key(&self.keys, request, "INVITE") else { return false };
+        let life = self.config.timers.give_up();
+        if self.shedding {
+            self.shed.remember(now, life, key);
+        }
+        self.shedding || self.shed.remembers(now, life, key)
+    }
+
+    fn refuse_overloaded(&mut self, source: &Source, request: &Message, rule: &'static str) {
+        self.refused(source, rule);
+        let wait = self.config.overload_retry_after.to_string();
+        self.reply(source, request, 503, &[("Retry-After", wait)]);
+    }
+
     fn overload(&self, source: &Source) -> Option<&'static str> {
         let unacked = self.unacked.get(&source.remote.ip()).copied().unwrap_or_default();
         if self.draining {
@@ -118,7 +134,8 @@ impl Endpoint {
 
     /// CANCEL: 200 to it and, if we have not answered yet, 487 to the INVITE; both with the call's own tag.
     pub(super) fn on_cancel(&mut self, now: Instant, source: &Source, request: &Message) {
-        let found = server_key(request, "INVITE").and_then(|key| self.server_keys.get(&key).copied());
+        let found =
+            server_key(&self.keys, request, "INVITE").and_then(|key| self.server_keys.get(&key).copied());
         let Some((id, call)) = found.and_then(|id| Some((id, self.servers.get(&id)?.call?))) else {
             return self.reply(source, request, 481, &[]);
         };
@@ -144,7 +161,8 @@ impl Endpoint {
 
     /// ACK: of a refusal to its transaction, of a 2xx to its call. Late and repeated ones do nothing.
     pub(super) fn on_ack(&mut self, now: Instant, source: &Source, request: &Message) {
-        let transaction = server_key(request, "INVITE").and_then(|key| self.server_keys.get(&key).copied());
+        let transaction =
+            server_key(&self.keys, request, "INVITE").and_then(|key| self.server_keys.get(&key).copied());
         if transaction.is_some_and(|id| self.acknowledge_refusal(now, id)) {
             return;
         }

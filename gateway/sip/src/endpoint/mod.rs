@@ -42,10 +42,12 @@ use crate::{
     config::{AgentAccount, EndpointConfig, Transport},
     dialog::{Call, DialogKey},
     event::{BindingView, CallHandle, Cause, ConnectionId, Counts, Event, Input, Path, Transmit},
+    keys::{Key, Keys, Table},
     registrar::Registrar,
+    shed::Shed,
     timers::{TimerKey, Timers},
     token::Tokens,
-    transaction::{ClientTransaction, MergeKey, ServerTransaction},
+    transaction::{ClientTransaction, ServerTransaction},
 };
 use streams::{Connection, Tie};
 use trunk_register::Registrations;
@@ -63,12 +65,13 @@ pub struct Endpoint {
     /// The first `now` ever seen; nonces count from it.
     epoch: Option<Instant>,
     next_id: u64,
-    servers: HashMap<u64, ServerTransaction>,
-    server_keys: HashMap<String, u64>,
-    merges: HashMap<MergeKey, u64>,
-    clients: HashMap<u64, ClientTransaction>,
-    client_keys: HashMap<String, u64>,
-    calls: HashMap<CallHandle, Call>,
+    keys: Keys,
+    servers: Table<u64, ServerTransaction>,
+    server_keys: Table<Key, u64>,
+    merges: Table<Key, u64>,
+    clients: Table<u64, ClientTransaction>,
+    client_keys: Table<Key, u64>,
+    calls: Table<CallHandle, Call>,
     dialogs: HashMap<DialogKey, CallHandle>,
     unacked: HashMap<IpAddr, usize>,
     unacked_total: usize,
@@ -90,6 +93,8 @@ pub struct Endpoint {
     invite_rate: Option<Buckets<()>>,
     started: bool,
     draining: bool,
+    shedding: bool,
+    shed: Shed,
     transmits: VecDeque<Transmit>,
     events: VecDeque<Event>,
 }
@@ -102,18 +107,20 @@ impl Endpoint {
         let registrar = Registrar::new(&tokens);
         let source_rate = config.source_rate.map(|rate| Buckets::new(rate, MAX_SOURCES));
         let invite_rate = config.invite_rate.map(|rate| Buckets::new(rate, 1));
+        let keys = Keys::new(&tokens.key("tables"));
         let mut endpoint = Self {
             config,
             tokens,
             timers: Timers::default(),
             epoch: None,
             next_id: 0,
-            servers: HashMap::new(),
-            server_keys: HashMap::new(),
-            merges: HashMap::new(),
-            clients: HashMap::new(),
-            client_keys: HashMap::new(),
-            calls: HashMap::new(),
+            keys,
+            servers: Table::default(),
+            server_keys: Table::default(),
+            merges: Table::default(),
+            clients: Table::default(),
+            client_keys: Table::default(),
+            calls: Table::default(),
             dialogs: HashMap::new(),
             unacked: HashMap::new(),
             unacked_total: 0,
@@ -131,6 +138,8 @@ impl Endpoint {
             invite_rate,
             started: false,
             draining: false,
+            shedding: false,
+            shed: Shed::default(),
             transmits: VecDeque::new(),
             events: VecDeque::new(),
         };
@@ -203,6 +212,12 @@ impl Endpoint {
     /// While draining a new INVITE is answered with 503 and Retry-After; calls in progress go on.
     pub fn set_draining(&mut self, draining: bool) {
         self.draining = draining;
+    }
+
+    /// While shedding a new INVITE is answered with 503 and Retry-After before anything dear is done for it, and so
+    /// are its repeats, also when the pressure is gone. Whatever belongs to calls in progress is served as ever.
+    pub fn set_shedding(&mut self, shedding: bool) {
+        self.shedding = shedding;
     }
 
     /// How much state there is.

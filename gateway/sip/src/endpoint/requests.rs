@@ -85,8 +85,8 @@ impl Endpoint {
             Method::Cancel => return self.on_cancel(now, source, &request),
             _ => {}
         }
-        if let Some(id) =
-            server_key(&request, method.as_str()).and_then(|key| self.server_keys.get(&key).copied())
+        if let Some(id) = server_key(&self.keys, &request, method.as_str())
+            .and_then(|key| self.server_keys.get(&key).copied())
         {
             return self.on_repeat(id);
         }
@@ -162,7 +162,7 @@ impl Endpoint {
         request
             .list("Via")
             .filter_map(branch)
-            .any(|branch| self.client_keys.contains_key(&client_key(branch, method.as_str())))
+            .any(|branch| self.client_keys.contains_key(&client_key(&self.keys, branch, method.as_str())))
     }
 }
 

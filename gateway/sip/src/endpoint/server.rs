@@ -11,7 +11,7 @@ use crate::{
     message::{Message, Method},
     path::{Source, response_path},
     timers::Timer,
-    transaction::{MergeKey, ServerState, ServerTransaction, server_key},
+    transaction::{ServerState, ServerTransaction, merge_key, server_key},
 };
 
 impl Endpoint {
@@ -23,14 +23,14 @@ impl Endpoint {
         call: Option<CallHandle>,
     ) -> Option<u64> {
         let method = request.method()?.clone();
-        let key = server_key(&request, method.as_str())?;
+        let key = server_key(&self.keys, &request, method.as_str())?;
         let id = self.fresh_id();
-        let merge =
-            (method == Method::Invite && request.to_tag().is_none()).then(|| merge_key(&request)).flatten();
-        if let Some(merge) = &merge {
-            self.merges.insert(merge.clone(), id);
+        let first = method == Method::Invite && request.to_tag().is_none();
+        let merge = first.then(|| merge_key(&self.keys, &request)).flatten();
+        if let Some(merge) = merge {
+            self.merges.insert(merge, id);
         }
-        self.server_keys.insert(key.clone(), id);
+        self.server_keys.insert(key, id);
         let transaction = ServerTransaction {
             key,
             path: response_path(source, &request),
@@ -44,7 +44,7 @@ impl Endpoint {
             end: None,
             call,
             merge,
-            request: Some(request),
+            request: Some(Box::new(request)),
         };
         self.tie(transaction.path, Tie::Server(id));
         self.servers.insert(id, transaction);
@@ -53,14 +53,16 @@ impl Endpoint {
 
     /// Whether this INVITE is one we have under another branch.
     pub(super) fn is_merged(&self, request: &Message) -> bool {
-        merge_key(request).is_some_and(|key| self.merges.contains_key(&key))
+        merge_key(&self.keys, request).is_some_and(|key| self.merges.contains_key(&key))
     }
 
     /// The same request again.
     pub(super) fn on_repeat(&mut self, id: u64) {
         let Some(transaction) = self.servers.get(&id) else { return };
         let repeat = match transaction.state {
-            ServerState::Proceeding | ServerState::Completed => transaction.last.clone(),
+            ServerState::Proceeding | ServerState::Completed => {
+                transaction.last.as_deref().map(<[u8]>::to_vec)
+            }
             ServerState::Confirmed | ServerState::Accepted => None,
         };
         let path = transaction.path;
@@ -78,7 +80,7 @@ impl Endpoint {
         }
         let status = response.status().unwrap_or_default();
         let bytes = response.to_bytes();
-        transaction.last = Some(bytes.clone());
+        transaction.last = Some(bytes.as_slice().into());
         let (path, source, invite, reliable) =
             (transaction.path, transaction.source, transaction.invite, transaction.reliable);
         if status >= 200 {
@@ -108,7 +110,7 @@ impl Endpoint {
         transaction.interval = (transaction.interval * 2).min(t2);
         transaction.retransmit =
             Some(self.timers.set(now + transaction.interval, Timer::ServerRetransmit(id)));
-        let (path, last) = (transaction.path, transaction.last.clone());
+        let (path, last) = (transaction.path, transaction.last.as_deref().map(<[u8]>::to_vec));
         if let Some(bytes) = last {
             self.send(path, bytes);
         }
@@ -174,12 +176,4 @@ impl Endpoint {
         }
         self.respond(now, id, &response);
     }
-}
-
-fn merge_key(request: &Message) -> Option<MergeKey> {
-    Some(MergeKey {
-        call_id: request.call_id().to_owned(),
-        from_tag: request.from_tag().to_owned(),
-        cseq: request.cseq()?.number,
-    })
 }

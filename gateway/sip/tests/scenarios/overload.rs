@@ -80,3 +80,64 @@ fn calls_are_capped_and_draining_refuses_new_ones_only() {
     rig.udp(CARRIER, &Ask { call: "c3", branch: "b4", ..Ask::default() }.text());
     assert_eq!(rig.said(), ["100"]);
 }
+
+#[test]
+fn under_pressure_new_calls_are_shed_and_calls_in_progress_are_not() {
+    let mut rig = Rig::new();
+    let (_, tag) = confirmed(&mut rig);
+    // One call that waits for its answer, one whose 200 waits for its ACK.
+    rig.udp(CARRIER, &Ask { call: "waits", branch: "waits", body: SDP, ..Ask::default() }.text());
+    rig.incoming();
+    rig.udp(CARRIER, &Ask { call: "unacked", branch: "unacked", body: SDP, ..Ask::default() }.text());
+    let unacked = rig.incoming();
+    rig.endpoint.answer(rig.now, unacked, SDP).unwrap();
+    let unacked_tag = to_tag(&rig.one(200));
+
+    rig.endpoint.set_shedding(true);
+    let before = rig.endpoint.counts();
+    rig.udp(CARRIER, &Ask { call: "new", branch: "new", body: SDP, ..Ask::default() }.text());
+    let shed = rig.one(503);
+    assert_eq!(shed.header("Retry-After"), "10");
+    let ack = Ask { method: "ACK", call: "new", branch: "new", to_tag: &to_tag(&shed), ..Ask::default() };
+    rig.udp(CARRIER, &ack.text());
+    assert_eq!(rig.heard(), [format!("Refused({CARRIER}, overload)")]);
+    assert_eq!(rig.endpoint.counts(), before, "what is shed costs no state");
+
+    // An INVITE we have is no new one; CANCEL, ACK and requests inside calls are served.
+    rig.udp(CARRIER, &Ask { call: "waits", branch: "waits", body: SDP, ..Ask::default() }.text());
+    assert_eq!(rig.said(), ["100"]);
+    rig.udp(CARRIER, &Ask { method: "CANCEL", call: "waits", branch: "waits", ..Ask::default() }.text());
+    assert_eq!(rig.said(), ["200", "487"]);
+    let ack = Ask { method: "ACK", call: "unacked", branch: "a", to_tag: &unacked_tag, ..Ask::default() };
+    rig.udp(CARRIER, &ack.text());
+    let offer = Ask { branch: "re", cseq: 2, to_tag: &tag, body: SDP, ..Ask::default() };
+    rig.udp(CARRIER, &offer.text());
+    let heard = rig.heard().join(" ");
+    assert!(
+        heard.contains(&format!("Confirmed({}", unacked.as_u64())) && heard.contains("Offer("),
+        "{heard}"
+    );
+    rig.udp(CARRIER, &Ask { method: "BYE", branch: "bye", cseq: 3, to_tag: &tag, ..Ask::default() }.text());
+    assert!(rig.said().contains(&"200".to_owned()));
+}
+
+#[test]
+fn a_shed_invite_hears_the_same_again_when_the_pressure_is_gone() {
+    let mut rig = Rig::new();
+    let ask = Ask { call: "new", branch: "new", body: SDP, ..Ask::default() }.text();
+    rig.endpoint.set_shedding(true);
+    rig.udp(CARRIER, &ask);
+    let shed = rig.one(503);
+    rig.endpoint.set_shedding(false);
+    rig.seconds(30);
+    rig.udp(CARRIER, &ask);
+    assert_eq!(rig.one(503).bytes, shed.bytes);
+    // The caller's own next attempt is another INVITE, and is taken.
+    rig.udp(CARRIER, &Ask { call: "new", branch: "again", cseq: 2, body: SDP, ..Ask::default() }.text());
+    assert_eq!(rig.said(), ["100"]);
+    rig.assert_nothing_left();
+    rig.sent();
+    // So long after, the first one's sender cannot be waiting any more.
+    rig.udp(CARRIER, &ask);
+    assert_eq!(rig.said(), ["100"]);
+}
