@@ -164,7 +164,7 @@ impl App {
         let tls = self.tls;
         let origins = Arc::new(self.config.sip.websocket_origins.clone());
         let secured = switch::Secured { tls: tls.clone(), origins };
-        let (switch, incoming, presence) = switch::start(self.sockets, secured, endpoint, rand::random());
+        let (switch, incoming, presence) = switch::start(self.sockets, secured, endpoint, rand::random())?;
         let live = Live::new(&self.config);
         let hub = Hub::start(live.call.clone(), presence);
         let calls = Arc::new(Calls {

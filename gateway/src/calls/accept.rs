@@ -27,7 +27,8 @@ const RETRY_AFTER_S: u32 = 10;
 pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let started = Instant::now();
     let at = calls.middle.now();
-    let Incoming { call, invite, events } = incoming;
+    let Incoming { call, invite, events, begun } = incoming;
+    drop(begun);
     let live = calls.live.load_full();
     let Decided { identity, dialled, flow, verdict } =
         decision::decide(&live, &invite, |caller| calls.middle.check(caller));

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Instant;
 
 use gateway_sip::{ConnectionId, Transport};
 use tokio::io::{AsyncRead, AsyncReadExt as _, AsyncWrite, AsyncWriteExt as _};
@@ -12,7 +13,9 @@ use tokio::sync::mpsc;
 use super::Arrival;
 
 /// Messages waiting to be written to one peer; a peer that reads slower is cut off.
-const WRITE_QUEUE: usize = 256;
+const WRITE_QUEUE: usize = 4096;
+/// Messages written by one system call.
+const WRITE_TURN: usize = 64;
 
 /// Accepts connections until the switch is gone.
 pub async fn listen(listener: TcpListener, ids: Arc<AtomicU64>, arrivals: mpsc::Sender<Arrival>) {
@@ -85,7 +88,10 @@ pub async fn carry<R, W>(
     }
     // The writer ends when the switch drops its sender: that is how a connection is closed from our side.
     let writing = tokio::spawn(async move {
-        while let Some(bytes) = outgoing.recv().await {
+        let (mut messages, mut bytes) = (Vec::with_capacity(WRITE_TURN), Vec::new());
+        while outgoing.recv_many(&mut messages, WRITE_TURN).await > 0 {
+            bytes.clear();
+            messages.drain(..).for_each(|message| bytes.extend_from_slice(&message));
             if writer.write_all(&bytes).await.is_err() {
                 return;
             }
@@ -102,7 +108,7 @@ pub async fn carry<R, W>(
             break;
         }
         let bytes = buffer[..length].to_vec();
-        if arrivals.send(Arrival::Bytes { connection, bytes }).await.is_err() {
+        if arrivals.send(Arrival::Bytes { connection, came: Instant::now(), bytes }).await.is_err() {
             break;
         }
     }

@@ -1,38 +1,240 @@
-//! A UDP listener: datagrams to the switch, with the socket they came to.
+//! A UDP listener: one thread that empties the kernel's buffer in batches, so that a burst is lost neither
+//! there nor to a busy runtime; and sending in batches. One system call carries up to [`BATCH`] datagrams each
+//! way (recvmmsg, sendmmsg).
+//!
+//! Where many datagrams come, the thread waits [`GATHER`] between batches: a thousand wake-ups a second instead of
+//! one for each datagram. A datagram that comes alone never waits.
 
-use std::net::SocketAddr;
+use std::io::{IoSlice, IoSliceMut};
+use std::net::{SocketAddr, UdpSocket};
+use std::os::fd::{AsFd as _, AsRawFd as _};
+use std::os::unix::net::UnixStream;
 use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
 
-use tokio::net::UdpSocket;
+use nix::errno::Errno;
+use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
 use tokio::sync::mpsc;
 
-use super::Arrival;
+use super::{Arrival, Datagrams};
 
+/// Datagrams moved by one system call.
+pub const BATCH: usize = 32;
 /// Largest datagram UDP carries.
 const MAX_DATAGRAM_BYTES: usize = 65_535;
+/// From so many datagrams in a batch on, the next batch is waited for.
+const MANY: usize = 4;
+/// How long more are gathered then: far below every timer of SIP.
+const GATHER: Duration = Duration::from_millis(1);
 
-/// Reads datagrams until the switch is gone. When the switch lags, datagrams are dropped here, at the
-/// border, and SIP repeats them (RFC 3261 section 17).
-pub async fn read(socket: Arc<UdpSocket>, local: SocketAddr, arrivals: mpsc::Sender<Arrival>) {
-    let mut buffer = vec![0u8; MAX_DATAGRAM_BYTES];
-    loop {
-        match socket.recv_from(&mut buffer).await {
-            Ok((length, remote)) => {
-                let bytes = buffer[..length].to_vec();
-                match arrivals.try_send(Arrival::Datagram { local, remote, bytes }) {
-                    Ok(()) => {}
-                    Err(mpsc::error::TrySendError::Full(_)) => {
-                        metrics::counter!("jiesu_sip_dropped_total", "reason" => "switch-busy").increment(1);
-                    }
-                    Err(mpsc::error::TrySendError::Closed(_)) => return,
+/// A socket whose datagrams go to the switch until this is dropped.
+#[derive(Debug)]
+pub struct Listener {
+    socket: Arc<UdpSocket>,
+    /// Its other end tells the thread to end.
+    alive: Option<UnixStream>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Drop for Listener {
+    fn drop(&mut self) {
+        self.alive = None;
+        // It waits for nothing else, and the port is free when it is gone.
+        if let Some(thread) = self.thread.take() {
+            let _ = thread.join();
+        }
+    }
+}
+
+impl Listener {
+    /// Starts the thread.
+    pub fn start(
+        socket: UdpSocket,
+        local: SocketAddr,
+        arrivals: mpsc::Sender<Arrival>,
+    ) -> std::io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        let socket = Arc::new(socket);
+        let (alive, ended) = UnixStream::pair()?;
+        let reading = socket.clone();
+        let thread = std::thread::Builder::new()
+            .name("sip-udp".to_owned())
+            .spawn(move || read(&reading, local, &arrivals, &ended))?;
+        Ok(Self { socket, alive: Some(alive), thread: Some(thread) })
+    }
+
+    /// Sends what is waiting, in order, and gives how many datagrams the system would not take: SIP repeats
+    /// those, as if the network had lost them.
+    pub fn send(&self, waiting: &mut Vec<(SocketAddr, Vec<u8>)>) -> usize {
+        let mut lost = 0;
+        for batch in waiting.chunks(BATCH) {
+            lost += match batch {
+                [(remote, bytes)] => usize::from(self.socket.send_to(bytes, *remote).is_err()),
+                _ => self.send_batch(batch),
+            };
+        }
+        waiting.clear();
+        lost
+    }
+
+    fn send_batch(&self, mut batch: &[(SocketAddr, Vec<u8>)]) -> usize {
+        let mut lost = 0;
+        while !batch.is_empty() {
+            let slices: Vec<[IoSlice<'_>; 1]> =
+                batch.iter().map(|(_, bytes)| [IoSlice::new(bytes)]).collect();
+            let addresses: Vec<Option<SockaddrStorage>> =
+                batch.iter().map(|(remote, _)| Some(SockaddrStorage::from(*remote))).collect();
+            let mut headers = MultiHeaders::preallocate(batch.len(), None);
+            let sent = sendmmsg(
+                self.socket.as_raw_fd(),
+                &mut headers,
+                slices.iter(),
+                &addresses,
+                [],
+                MsgFlags::MSG_DONTWAIT,
+            )
+            .map(|results| results.count());
+            let taken = match sent {
+                Ok(taken) if taken > 0 => taken,
+                Err(Errno::EINTR) => 0,
+                // The first of the rest is what failed (no route, an earlier ICMP error, a full buffer).
+                Ok(_) | Err(_) => {
+                    lost += 1;
+                    1
                 }
+            };
+            batch = batch.get(taken..).unwrap_or_default();
+        }
+        lost
+    }
+}
+
+fn read(socket: &UdpSocket, local: SocketAddr, arrivals: &mpsc::Sender<Arrival>, ended: &UnixStream) {
+    let mut buffer = vec![0u8; BATCH * MAX_DATAGRAM_BYTES];
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
+    loop {
+        let mut ready =
+            [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+        match poll(&mut ready, PollTimeout::NONE) {
+            Ok(_) | Err(Errno::EINTR) => {}
+            Err(error) => return tracing::error!(%error, "A SIP socket failed."),
+        }
+        if ready.get(1).and_then(PollFd::any) == Some(true) {
+            return;
+        }
+        loop {
+            let count = match receive(socket, local, &mut buffer, &mut headers) {
+                // Linux reports an earlier ICMP "port unreachable" here; the socket stays good.
+                Err(Errno::EINTR | Errno::ECONNREFUSED) => continue,
+                Err(Errno::EAGAIN) => break,
+                Err(error) => return tracing::error!(%error, "A SIP socket failed."),
+                Ok(datagrams) => {
+                    let count = datagrams.each.len();
+                    match arrivals.try_send(Arrival::Datagrams(datagrams)) {
+                        Ok(()) => {}
+                        Err(mpsc::error::TrySendError::Full(_)) => {
+                            metrics::counter!("jiesu_sip_dropped_total", "reason" => "switch-busy")
+                                .increment(count as u64);
+                        }
+                        Err(mpsc::error::TrySendError::Closed(_)) => return,
+                    }
+                    count
+                }
+            };
+            if count < MANY {
+                break;
             }
-            // Linux reports an earlier ICMP "port unreachable" here; the socket stays good.
-            Err(error) if error.kind() == std::io::ErrorKind::ConnectionRefused => {}
-            Err(error) => {
-                tracing::error!(%error, "A SIP socket failed.");
+            // A full batch has more behind it; others have time to gather.
+            let pause = if count < BATCH { GATHER } else { Duration::ZERO };
+            if has_ended(ended, PollTimeout::try_from(pause).unwrap_or(PollTimeout::ZERO)) {
                 return;
             }
         }
+    }
+}
+
+/// Whether the [`Listener`] is gone, or goes within that time.
+fn has_ended(ended: &UnixStream, within: PollTimeout) -> bool {
+    let mut gone = [PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
+    matches!(poll(&mut gone, within), Ok(1..))
+}
+
+fn receive(
+    socket: &UdpSocket,
+    local: SocketAddr,
+    buffer: &mut [u8],
+    headers: &mut MultiHeaders<SockaddrStorage>,
+) -> Result<Datagrams, Errno> {
+    let mut each = Vec::with_capacity(BATCH);
+    {
+        let mut slices: Vec<[IoSliceMut<'_>; 1]> =
+            buffer.chunks_exact_mut(MAX_DATAGRAM_BYTES).map(|piece| [IoSliceMut::new(piece)]).collect();
+        let received =
+            recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        each.extend(received.map(|message| (message.address.as_ref().and_then(address), message.bytes)));
+    }
+    let total = each.iter().map(|(_, length)| length).sum();
+    let mut datagrams =
+        Datagrams { local, came: Instant::now(), bytes: Vec::with_capacity(total), each: Vec::new() };
+    datagrams.each.reserve_exact(each.len());
+    for ((remote, length), piece) in each.into_iter().zip(buffer.chunks_exact(MAX_DATAGRAM_BYTES)) {
+        if let (Some(remote), Some(bytes)) = (remote, piece.get(..length)) {
+            datagrams.bytes.extend_from_slice(bytes);
+            datagrams.each.push((remote, length));
+        }
+    }
+    Ok(datagrams)
+}
+
+fn address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+    if let Some(v4) = storage.as_sockaddr_in() {
+        return Some(SocketAddr::from((v4.ip(), v4.port())));
+    }
+    storage.as_sockaddr_in6().map(|v6| std::net::SocketAddrV6::from(*v6).into())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bound() -> (UdpSocket, SocketAddr) {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = socket.local_addr().unwrap();
+        (socket, address)
+    }
+
+    #[tokio::test]
+    async fn datagrams_come_and_go_in_order_whatever_the_batches() {
+        let ((socket, here), (peer, there)) = (bound(), bound());
+        let (sender, mut arrivals) = mpsc::channel(256);
+        let listener = Listener::start(socket, here, sender).unwrap();
+        let texts: Vec<Vec<u8>> = (0..100usize).map(|number| vec![b'a'; number]).collect();
+        for text in &texts {
+            peer.send_to(text, here).unwrap();
+        }
+        let mut came = Vec::new();
+        while came.len() < texts.len() {
+            let Some(Arrival::Datagrams(datagrams)) = arrivals.recv().await else {
+                panic!("only datagrams come")
+            };
+            came.extend(datagrams.iter().map(|(remote, bytes)| (remote, bytes.to_vec())));
+        }
+        assert!(came.iter().all(|(remote, _)| *remote == there));
+        assert!(came.iter().map(|(_, bytes)| bytes).eq(&texts));
+
+        let mut waiting: Vec<_> = texts.iter().map(|text| (there, text.clone())).collect();
+        // One that cannot be sent (port 0) costs the others nothing.
+        waiting.insert(50, (SocketAddr::new(there.ip(), 0), b"nowhere".to_vec()));
+        assert_eq!(listener.send(&mut waiting), 1);
+        assert!(waiting.is_empty());
+        let mut buffer = [0; 200];
+        for text in &texts {
+            let (length, remote) = peer.recv_from(&mut buffer).unwrap();
+            assert_eq!((remote, &buffer[..length]), (here, text.as_slice()));
+        }
+        drop(listener);
+        assert!(UdpSocket::bind(here).is_ok(), "the port is free again");
     }
 }

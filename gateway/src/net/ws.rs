@@ -98,7 +98,8 @@ pub async fn serve<S>(
             Some(Ok(Message::Ping(_) | Message::Pong(_) | Message::Frame(_))) => continue,
             Some(Ok(Message::Close(_)) | Err(_)) | None => break,
         };
-        if arrivals.send(Arrival::Bytes { connection, bytes }).await.is_err() {
+        if arrivals.send(Arrival::Bytes { connection, came: std::time::Instant::now(), bytes }).await.is_err()
+        {
             break;
         }
     }

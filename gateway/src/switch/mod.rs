@@ -2,6 +2,7 @@
 //! carries events to the call each belongs to. A loop that is boring to read; every decision is in
 //! `gateway-sip`.
 
+mod pressure;
 mod refusals;
 mod run;
 mod sockets;
@@ -16,6 +17,7 @@ use gateway_sip::{
 };
 use tokio::sync::{mpsc, oneshot};
 
+pub use pressure::Begun;
 pub use run::{Secured, start};
 pub use sockets::Sockets;
 
@@ -88,6 +90,8 @@ pub struct Incoming {
     pub invite: Box<IncomingInvite>,
     /// What happens to it.
     pub events: LegEvents,
+    /// To be dropped when the call's own task begins: how long that took tells the switch how busy we are.
+    pub begun: Begun,
 }
 
 /// A change of the agents' phones.

@@ -10,22 +10,22 @@ use std::time::Instant;
 use gateway_sip::{
     CallHandle, Cause, ConnectionId, Endpoint, EndpointConfig, Event, Input, Invitation, Path, Transport,
 };
-use tokio::net::UdpSocket;
 use tokio::sync::mpsc;
 
+use super::pressure::Pressure;
 use super::refusals::Refusals;
-use super::{Command, Incoming, LegEvent, LegEvents, Presence, Sockets, Switch, wait_until};
+use super::{Command, Incoming, LegEvent, LegEvents, Presence, Sockets, Switch};
 use crate::net::{self, Arrival};
 use crate::trunks;
 
-/// Arrivals waiting for the switch; UDP beyond it is dropped at the socket.
-const ARRIVAL_QUEUE: usize = 8192;
+/// Arrivals waiting for the switch, each up to 32 datagrams or 16 kB of a stream; datagrams beyond it are dropped.
+const ARRIVAL_QUEUE: usize = 1024;
 /// Commands waiting for the switch.
 const COMMAND_QUEUE: usize = 4096;
 /// Events waiting for one call; a call that does not read them is broken.
 const LEG_QUEUE: usize = 64;
-/// Arrivals and commands taken in one turn before the timers are looked at again.
-const TURN: usize = 64;
+/// Arrivals and commands taken in one turn before timers are looked at and anything is sent.
+const TURN: usize = 32;
 
 /// Starts the switch. New calls come out of the first receiver, presence out of the second.
 pub fn start(
@@ -33,7 +33,7 @@ pub fn start(
     secured: Secured,
     config: EndpointConfig,
     seed: [u8; 32],
-) -> (Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>) {
+) -> std::io::Result<(Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>)> {
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVAL_QUEUE);
     let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (incoming, incoming_receiver) = mpsc::channel(COMMAND_QUEUE);
@@ -43,8 +43,8 @@ pub fn start(
     let open_legs = Arc::new(AtomicUsize::new(0));
     let mut udp = HashMap::new();
     for (local, socket) in sockets.udp {
-        udp.insert(local, socket.clone());
-        tokio::spawn(net::udp::read(socket, local, arrival_sender.clone()));
+        let listener = net::udp::Listener::start(socket, local, arrival_sender.clone())?;
+        udp.insert(local, UdpEnd { listener, waiting: Vec::new() });
     }
     for (listen, listener) in sockets.streams {
         let (ids, arrivals, origins) = (ids.clone(), arrival_sender.clone(), origins.clone());
@@ -65,12 +65,19 @@ pub fn start(
         arrival_sender,
         incoming,
         presence,
+        pressure: Pressure::default(),
         refusals: Refusals::default(),
         open_legs: open_legs.clone(),
         tls,
     };
     tokio::spawn(run.run(arrivals, command_receiver));
-    (Switch { commands, open_legs }, incoming_receiver, presence_receiver)
+    Ok((Switch { commands, open_legs }, incoming_receiver, presence_receiver))
+}
+
+/// A UDP socket, and what is to be sent from it at the end of the turn.
+struct UdpEnd {
+    listener: net::udp::Listener,
+    waiting: Vec<(SocketAddr, Vec<u8>)>,
 }
 
 /// Our end of a stream; dropping it closes the stream.
@@ -80,12 +87,13 @@ struct StreamEnd {
 
 struct Run {
     endpoint: Endpoint,
-    udp: HashMap<SocketAddr, Arc<UdpSocket>>,
+    udp: HashMap<SocketAddr, UdpEnd>,
     streams: HashMap<ConnectionId, StreamEnd>,
     legs: HashMap<CallHandle, mpsc::Sender<LegEvent>>,
     arrival_sender: mpsc::Sender<Arrival>,
     incoming: mpsc::Sender<Incoming>,
     presence: mpsc::Sender<Presence>,
+    pressure: Pressure,
     refusals: Refusals,
     open_legs: Arc<AtomicUsize>,
     tls: net::tls::Tls,
@@ -105,48 +113,58 @@ impl Run {
         self.endpoint.start(now);
         self.show_gateways(now);
         self.drain();
+        let (mut inbox, mut orders) = (Vec::with_capacity(TURN), Vec::with_capacity(TURN));
+        let sleep = tokio::time::sleep_until(Instant::now().into());
+        tokio::pin!(sleep);
         loop {
-            let deadline = self.endpoint.poll_timeout();
-            tokio::select! {
-                arrival = arrivals.recv() => match arrival {
-                    Some(arrival) => {
-                        self.arrived(arrival);
-                        for _ in 0..TURN {
-                            let Ok(arrival) = arrivals.try_recv() else { break };
-                            self.arrived(arrival);
-                        }
-                    }
-                    None => return,
-                },
-                command = commands.recv() => match command {
-                    Some(command) => {
-                        self.perform(command);
-                        for _ in 0..TURN {
-                            let Ok(command) = commands.try_recv() else { break };
-                            self.perform(command);
-                        }
-                    }
-                    // Every handle is gone: the gateway ends.
-                    None => return,
-                },
-                () = wait_until(deadline) => {}
+            // Moving the alarm costs a lock: one set for too early wakes us for nothing, which is cheaper.
+            if let Some(deadline) = self.endpoint.poll_timeout().map(tokio::time::Instant::from)
+                && (sleep.is_elapsed() || deadline < sleep.deadline())
+            {
+                sleep.as_mut().reset(deadline);
             }
-            self.endpoint.handle_timeout(Instant::now());
-            self.drain();
+            tokio::select! {
+                count = arrivals.recv_many(&mut inbox, TURN) => if count == 0 { return },
+                // Every handle is gone: the gateway ends.
+                count = commands.recv_many(&mut orders, TURN) => if count == 0 { return },
+                () = &mut sleep, if !sleep.is_elapsed() => {}
+            }
+            self.turn(&mut inbox, &mut orders);
         }
+    }
+
+    /// Everything that came since the last turn, then everything that is to be done about it.
+    fn turn(&mut self, inbox: &mut Vec<Arrival>, orders: &mut Vec<Command>) {
+        if !inbox.is_empty() {
+            let now = Instant::now();
+            let came = inbox.iter().filter_map(Arrival::came).min().unwrap_or(now);
+            let shedding = self.pressure.shed(now, came);
+            self.endpoint.set_shedding(shedding);
+        }
+        for arrival in inbox.drain(..) {
+            self.arrived(arrival);
+        }
+        for command in orders.drain(..) {
+            self.perform(command);
+        }
+        self.endpoint.handle_timeout(Instant::now());
+        self.drain();
     }
 
     fn arrived(&mut self, arrival: Arrival) {
         let now = Instant::now();
         match arrival {
-            Arrival::Datagram { local, remote, bytes } => {
-                self.endpoint.handle_input(now, Input::Datagram { local, remote, bytes: &bytes });
+            Arrival::Datagrams(datagrams) => {
+                let local = datagrams.local;
+                for (remote, bytes) in datagrams.iter() {
+                    self.endpoint.handle_input(now, Input::Datagram { local, remote, bytes });
+                }
             }
             Arrival::Opened { connection, local, remote, transport, writer } => {
                 self.streams.insert(connection, StreamEnd { writer });
                 self.endpoint.handle_input(now, Input::StreamOpened { connection, local, remote, transport });
             }
-            Arrival::Bytes { connection, bytes } => {
+            Arrival::Bytes { connection, bytes, .. } => {
                 self.endpoint.handle_input(now, Input::StreamBytes { connection, bytes: &bytes });
             }
             Arrival::Resolved { host, addresses } => self.endpoint.set_addresses(now, &host, &addresses),
@@ -155,7 +173,6 @@ impl Run {
                 self.endpoint.handle_input(now, Input::StreamClosed { connection });
             }
         }
-        self.drain();
     }
 
     fn perform(&mut self, command: Command) {
@@ -204,7 +221,6 @@ impl Run {
                 let _ = reply.send(self.endpoint.counts());
             }
         }
-        self.drain();
     }
 
     /// Every gateway has its gauge, also one that nothing has happened to.
@@ -225,12 +241,25 @@ impl Run {
         events
     }
 
+    /// Everything the endpoint wants done, sent datagrams last: one system call carries those of a whole turn.
     fn drain(&mut self) {
-        while let Some(transmit) = self.endpoint.poll_transmit() {
-            self.send(transmit.path, transmit.bytes);
+        loop {
+            while let Some(transmit) = self.endpoint.poll_transmit() {
+                self.send(transmit.path, transmit.bytes);
+            }
+            // What an event comes to may want something sent in turn.
+            match self.endpoint.poll_event() {
+                Some(event) => self.event(event),
+                None => break,
+            }
         }
-        while let Some(event) = self.endpoint.poll_event() {
-            self.event(event);
+        for end in self.udp.values_mut().filter(|end| !end.waiting.is_empty()) {
+            // A full socket buffer loses the datagram, as the network might; SIP repeats it.
+            let lost = end.listener.send(&mut end.waiting);
+            if lost > 0 {
+                metrics::counter!("jiesu_sip_dropped_total", "reason" => "socket").increment(lost as u64);
+                tracing::debug!(lost, "SIP datagrams could not be sent.");
+            }
         }
         self.open_legs.store(self.legs.len(), Ordering::Relaxed);
     }
@@ -238,11 +267,8 @@ impl Run {
     fn send(&mut self, path: Path, bytes: Vec<u8>) {
         match path {
             Path::Udp { local, remote } => {
-                let Some(socket) = self.udp.get(&local) else { return };
-                // A full socket buffer loses the datagram, as the network might; SIP repeats it.
-                if let Err(error) = socket.try_send_to(&bytes, remote) {
-                    metrics::counter!("jiesu_sip_dropped_total", "reason" => "socket").increment(1);
-                    tracing::debug!(%error, "A SIP datagram could not be sent.");
+                if let Some(end) = self.udp.get_mut(&local) {
+                    end.waiting.push((remote, bytes));
                 }
             }
             Path::Stream { connection } => {
@@ -259,8 +285,8 @@ impl Run {
     fn event(&mut self, event: Event) {
         match event {
             Event::Incoming { call, invite } => {
-                let events = self.open_leg(call);
-                if self.incoming.try_send(Incoming { call, invite, events }).is_err() {
+                let (events, begun) = (self.open_leg(call), self.pressure.hand_on(Instant::now()));
+                if self.incoming.try_send(Incoming { call, invite, events, begun }).is_err() {
                     self.legs.remove(&call);
                     self.endpoint.refuse(Instant::now(), call, 503, Some(10));
                 }
@@ -369,4 +395,76 @@ impl Run {
 fn set_gauge(trunk: &str, gateway: &str, up: bool) {
     let labels = [("trunk", trunk.to_owned()), ("gateway", gateway.to_owned())];
     metrics::gauge!("jiesu_trunk_up", &labels).set(f64::from(up));
+}
+
+#[cfg(test)]
+mod tests {
+    use std::net::UdpSocket;
+    use std::time::Duration;
+
+    use gateway_sip::{LocalAddress, Transport};
+
+    use super::*;
+    use crate::net::Datagrams;
+    use crate::net::udp::Listener;
+    use crate::switch::pressure::CLOSE_AFTER;
+
+    fn invite(peer: SocketAddr, number: u32) -> Vec<u8> {
+        format!(
+            "INVITE sip:100@127.0.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP {peer};branch=z9hG4bK{number}\r\n\
+             From: <sip:a@{peer}>;tag={number}\r\nTo: <sip:100@127.0.0.1>\r\nCall-ID: {number}\r\n\
+             CSeq: 1 INVITE\r\nContact: <sip:a@{peer}>\r\nContent-Length: 0\r\n\r\n"
+        )
+        .into_bytes()
+    }
+
+    #[tokio::test]
+    async fn arrivals_that_waited_too_long_are_shed_and_fresh_ones_are_taken() {
+        let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        let (local, remote) = (socket.local_addr().unwrap(), peer.local_addr().unwrap());
+        let (arrival_sender, _arrivals) = mpsc::channel(8);
+        let (incoming, mut calls) = mpsc::channel(8);
+        let (presence, _presence) = mpsc::channel(8);
+        let config = EndpointConfig {
+            local: vec![LocalAddress { transport: Transport::Udp, listen: local, external: None }],
+            trunks: vec![gateway_sip::TrunkConfig {
+                name: "carrier".into(),
+                from: vec!["127.0.0.0/8".parse().unwrap()],
+                ..Default::default()
+            }],
+            ..EndpointConfig::default()
+        };
+        let listener = Listener::start(socket, local, arrival_sender.clone()).unwrap();
+        let mut run = Run {
+            endpoint: Endpoint::new(config, [1; 32]),
+            udp: HashMap::from([(local, UdpEnd { listener, waiting: Vec::new() })]),
+            streams: HashMap::new(),
+            legs: HashMap::new(),
+            arrival_sender,
+            incoming,
+            presence,
+            pressure: Pressure::default(),
+            refusals: Refusals::default(),
+            open_legs: Arc::default(),
+            tls: net::tls::Tls::load(&config::Config::default()).unwrap(),
+        };
+        let mut answer = |number: u32, age: Duration| {
+            let bytes = invite(remote, number);
+            let each = vec![(remote, bytes.len())];
+            let came = Instant::now().checked_sub(age).unwrap();
+            run.turn(&mut vec![Arrival::Datagrams(Datagrams { local, came, bytes, each })], &mut Vec::new());
+            let mut buffer = [0; 2_000];
+            let (length, _) = peer.recv_from(&mut buffer).unwrap();
+            String::from_utf8_lossy(&buffer[..length]).into_owned()
+        };
+        assert!(answer(1, Duration::ZERO).starts_with("SIP/2.0 100"));
+        let begun = calls.try_recv().unwrap().begun;
+        drop(begun);
+        let shed = answer(2, CLOSE_AFTER * 2);
+        assert!(shed.starts_with("SIP/2.0 503") && shed.contains("\r\nRetry-After: "), "{shed}");
+        assert!(calls.try_recv().is_err(), "no call was made of it");
+        assert!(answer(3, Duration::ZERO).starts_with("SIP/2.0 100"));
+        assert!(answer(2, Duration::ZERO).starts_with("SIP/2.0 503"), "a repeat hears the same");
+    }
 }

@@ -1,16 +1,15 @@
 //! The bound SIP sockets, before anything runs.
 
-use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
+use std::net::{IpAddr, SocketAddr, UdpSocket};
 
 use anyhow::Context as _;
 use config::Listen;
 use gateway_sip::LocalAddress;
-use tokio::net::{TcpListener, UdpSocket};
+use tokio::net::TcpListener;
 
 /// The bound sockets, before anything runs.
 pub struct Sockets {
-    pub(super) udp: Vec<(SocketAddr, Arc<UdpSocket>)>,
+    pub(super) udp: Vec<(SocketAddr, UdpSocket)>,
     pub(super) streams: Vec<(Listen, TcpListener)>,
 }
 
@@ -21,12 +20,12 @@ impl Sockets {
         for listen in listen {
             let cannot = || format!("sip.listen: cannot bind {listen}");
             if let Listen::Udp(address) = listen {
-                let socket = UdpSocket::bind(address).await.with_context(cannot)?;
+                let socket = UdpSocket::bind(address).with_context(cannot)?;
                 let buffer = socket2::SockRef::from(&socket);
                 // A burst must fit while the switch is busy; the kernel caps it at rmem_max.
                 let _ = buffer.set_recv_buffer_size(4 << 20);
                 let _ = buffer.set_send_buffer_size(4 << 20);
-                sockets.udp.push((socket.local_addr()?, Arc::new(socket)));
+                sockets.udp.push((socket.local_addr()?, socket));
             } else {
                 let listener = TcpListener::bind(listen.address()).await.with_context(cannot)?;
                 let bound = Listen::new(listen.transport(), listener.local_addr()?);
