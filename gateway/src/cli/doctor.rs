@@ -387,3 +387,42 @@ async fn sink(sink: &SinkConfig, data: &Path) -> Finding {
         },
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Answers one OPTIONS as a carrier's gateway would.
+    async fn answer_one(socket: tokio::net::UdpSocket) {
+        let mut buffer = [0; 4_096];
+        let (length, from) = socket.recv_from(&mut buffer).await.unwrap();
+        let request = String::from_utf8_lossy(&buffer[..length]).into_owned();
+        let kept = ["Via:", "From:", "To:", "Call-ID:", "CSeq:"];
+        let fields: Vec<&str> =
+            request.split("\r\n").filter(|line| kept.iter().any(|name| line.starts_with(name))).collect();
+        let answer = format!("SIP/2.0 200 OK\r\n{}\r\nContent-Length: 0\r\n\r\n", fields.join("\r\n"));
+        socket.send_to(answer.as_bytes(), from).await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn a_gateway_that_says_nothing_is_not_called_well() {
+        let good = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let silent = tokio::net::UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let gateway = |socket: &tokio::net::UdpSocket| config::GatewayConfig {
+            address: socket.local_addr().unwrap().to_string(),
+            transport: config::GatewayTransport::Udp,
+            priority: 0,
+            weight: 1,
+        };
+        let trunk = config::TrunkConfig {
+            name: "carrier".into(),
+            gateways: vec![gateway(&good), gateway(&silent)],
+            ..config::TrunkConfig::default()
+        };
+        let config = Config { trunks: vec![trunk], ..Config::default() };
+        let answering = tokio::spawn(answer_one(good));
+        let found: Vec<Verdict> = trunks(&config).await.iter().map(|finding| finding.verdict).collect();
+        tokio::time::timeout(PATIENCE, answering).await.unwrap().unwrap();
+        assert!(found == [Verdict::Ok, Verdict::Warning]);
+    }
+}
