@@ -8,7 +8,7 @@ use sha2::{Digest as _, Sha256};
 
 /// Package → folder → ours it may depend on (docs/ARCHITECTURE.md). An edge more is the change that deserves
 /// the longest thought.
-const EDGES: [(&str, &str, &[&str]); 12] = [
+const EDGES: [(&str, &str, &[&str]); 13] = [
     ("record", "record", &[]),
     ("gateway-sip", "gateway/sip", &[]),
     ("gateway-media", "gateway/media", &[]),
@@ -51,6 +51,8 @@ const EDGES: [(&str, &str, &[&str]); 12] = [
     ),
     // The tests' own level: the fixtures' decoder, and the published schema.
     ("e2e", "tests", &["gateway", "config", "record", "asr"]),
+    // The far end of RTP in load tests: a measuring instrument, foreign to all it measures.
+    ("rtp-peer", "tests/load", &[]),
 ];
 
 /// Crates whose time, chance and bytes come in as arguments.

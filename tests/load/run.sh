@@ -70,7 +70,7 @@ ask ready "http://127.0.0.1:$http/readyz"
 echo "idle: RSS $(resident)"
 
 calls=$((rate * seconds))
-(cd "$folder" && sipp "127.0.0.1:$sip" -sf "$here/answer_and_hang_up.xml" -i 127.0.0.1 -p 25070 -cp 25071 \
+(cd "$folder" && sipp "127.0.0.1:$sip" -sf "$here/scenarios/answer_and_hang_up.xml" -i 127.0.0.1 -p 25070 -cp 25071 \
     -r "$rate" -m "$calls" -l 2000 -timeout 60 -timeout_error -nostdin -trace_err -error_file errors.log \
     -trace_stat -stf stat.csv -fd 60 > sipp.log 2>&1) || { tail -30 "$folder/sipp.log"; head -5 "$folder/errors.log"; exit 1; }
 ask lag "http://127.0.0.1:$http/api/v1/sinks" "$token"
