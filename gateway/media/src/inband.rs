@@ -6,8 +6,6 @@
 //! rarely does so for one window and hardly ever for four. Tones under 23 ms are no key, 40 ms are; pauses
 //! of 10 ms do not split a key, 40 ms do.
 
-use std::f32::consts::TAU;
-
 use crate::{
     dtmf::Digit,
     frame::{FRAME_SAMPLES, SAMPLE_RATE},
@@ -16,8 +14,10 @@ use crate::{
 /// Samples looked at together, and samples between two looks.
 const WINDOW: usize = 102;
 const HOP: usize = 51;
-/// Low group by row, high group by column.
-const FREQUENCIES: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 1_633.0];
+/// Goertzel's coefficients, 2 cos(2π f / 8000), of the low group by row and the high group by column:
+/// 697, 770, 852, 941 and 1209, 1336, 1477, 1633 Hz.
+const COEFFICIENTS: [f32; 8] =
+    [1.7077378, 1.645281, 1.568687, 1.4782046, 1.164104, 0.9963702, 0.7986184, 0.5685327];
 const KEYS: [[char; 4]; 4] =
     [['1', '2', '3', 'A'], ['4', '5', '6', 'B'], ['7', '8', '9', 'C'], ['*', '0', '#', 'D']];
 /// Looks in a row that begin a key, and looks without it that end one.
@@ -129,7 +129,7 @@ fn look(window: &[f32; WINDOW]) -> Option<char> {
 
 /// Energy at each of the eight frequencies: Goertzel's recursion, all side by side.
 fn energies(window: &[f32; WINDOW]) -> [f32; 8] {
-    let coefficients = FREQUENCIES.map(|hertz| 2.0 * (TAU * hertz / SAMPLE_RATE as f32).cos());
+    let coefficients = COEFFICIENTS;
     let (mut newer, mut older) = ([0.0f32; 8], [0.0f32; 8]);
     for sample in window {
         let mut next = [0.0; 8];
@@ -149,4 +149,22 @@ fn strongest(group: &[f32]) -> Option<(usize, f32)> {
     let (place, &energy) = group.iter().enumerate().max_by(|one, other| one.1.total_cmp(other.1))?;
     let alone = group.iter().enumerate().all(|(at, &other)| at == place || other * STANDS_OUT <= energy);
     alone.then_some((place, energy))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::f32::consts::TAU;
+
+    use super::*;
+
+    /// Low group by row, high group by column (Q.23).
+    const FREQUENCIES: [f32; 8] = [697.0, 770.0, 852.0, 941.0, 1_209.0, 1_336.0, 1_477.0, 1_633.0];
+
+    #[test]
+    fn the_coefficients_are_those_of_the_eight_frequencies() {
+        for (coefficient, hertz) in COEFFICIENTS.into_iter().zip(FREQUENCIES) {
+            let exact = 2.0 * (TAU * hertz / SAMPLE_RATE as f32).cos();
+            assert!((coefficient - exact).abs() < 1e-5, "{hertz} Hz: {coefficient}, not {exact}");
+        }
+    }
 }
