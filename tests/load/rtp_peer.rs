@@ -175,7 +175,7 @@ impl Side {
                 slot += 1;
             }
             let next = started + Duration::from_millis(slot);
-            std::thread::sleep(next.saturating_duration_since(Instant::now()));
+            std::thread::park_timeout(next.saturating_duration_since(Instant::now()));
         }
         self.receive();
         self.report()

@@ -183,7 +183,7 @@ impl Talking {
     }
 
     /// The caller is gone, or the call ends for another reason: so do all legs.
-    pub fn abandon(mut self: Box<Self>, context: &mut Context) -> Outcome {
+    pub fn abandon(mut self, context: &mut Context) -> Outcome {
         if self.sound == Sound::Together {
             context.act(Action::Unbridge);
         }
@@ -406,7 +406,7 @@ impl Talking {
     }
 
     /// Neither the target nor the agent takes the caller: back to the queue, as somebody who has waited.
-    fn nobody_left(mut self: Box<Self>, context: &mut Context, now: Instant, from: From) -> Next {
+    fn nobody_left(mut self, context: &mut Context, now: Instant, from: From) -> Next {
         self.watchers.drop_all(context);
         from.hang_up(context);
         Waiting::anew(context, now)
