@@ -2,7 +2,7 @@
 //! there nor to a busy runtime; and sending in batches. One system call carries up to [`BATCH`] datagrams each
 //! way (recvmmsg, sendmmsg).
 //!
-//! Where many datagrams come, the thread waits [`GATHER`] between batches: a thousand wake-ups a second instead of
+//! Where many datagrams come, the thread waits `GATHER` between batches: a thousand wake-ups a second instead of
 //! one for each datagram. A datagram that comes alone never waits.
 
 use std::io::{IoSlice, IoSliceMut};

@@ -1,8 +1,8 @@
 //! A carrier's side: who may send calls, through which gateways ours go out, and in what manner.
 //!
-//! Values and small pure machines: [`choice`] orders gateways, [`health`] says which are up, [`number`] and
-//! [`caller`] write numbers and identities as the carrier wants them, [`profile`] names its manners,
-//! [`credentials`] answers its challenges. What moves them is in `endpoint/{trunks,attempt,trunk_register}.rs`.
+//! Values and small pure machines: `choice` orders gateways, `health` says which are up, `number` and
+//! `caller` write numbers and identities as the carrier wants them, `profile` names its manners,
+//! `credentials` answers its challenges. What moves them is in `endpoint/{trunks,attempt,trunk_register}.rs`.
 
 pub(crate) mod caller;
 pub(crate) mod choice;
