@@ -105,7 +105,10 @@ pub fn media_address(config: &Config, sockets: &Sockets) -> IpAddr {
 /// Where RTP sockets are bound: the written address when it is one of this machine's, else all of them.
 pub fn rtp_address(config: &Config, written: IpAddr) -> IpAddr {
     let outside = config.media.external_address.or(config.sip.external_address).is_some();
-    if outside && std::net::UdpSocket::bind((written, 0)).is_err() {
+    // A carrier that must use another address of ours may reach us at another interface.
+    let another = |own: &IpAddr| *own != written && own.is_ipv4() == written.is_ipv4();
+    let several = config.trunks.iter().any(|trunk| trunk.external_address.as_ref().is_some_and(another));
+    if several || (outside && std::net::UdpSocket::bind((written, 0)).is_err()) {
         return if written.is_ipv4() {
             std::net::Ipv4Addr::UNSPECIFIED.into()
         } else {
@@ -113,4 +116,37 @@ pub fn rtp_address(config: &Config, written: IpAddr) -> IpAddr {
         };
     }
     written
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::calls::Live;
+
+    fn with_trunks(own: Option<&str>) -> Config {
+        let trunk = |name: &str, own: Option<&str>| config::TrunkConfig {
+            name: name.into(),
+            external_address: own.map(|address| address.parse().unwrap()),
+            ..config::TrunkConfig::default()
+        };
+        Config { trunks: vec![trunk("plain", None), trunk("other", own)], ..Config::default() }
+    }
+
+    #[test]
+    fn a_carrier_with_an_address_of_ours_of_its_own_gets_it_in_sdp_and_the_others_do_not() {
+        let live = Live::new(&with_trunks(Some("203.0.113.77")));
+        assert_eq!(live.external_address("other"), Some("203.0.113.77".parse().unwrap()));
+        assert_eq!(live.external_address("plain"), None);
+        assert_eq!(live.external_address("nobody"), None);
+    }
+
+    #[test]
+    fn sound_of_a_carrier_that_uses_another_address_arrives_whatever_interface_it_comes_in_by() {
+        let loopback = IpAddr::from([127, 0, 0, 1]);
+        assert_eq!(rtp_address(&with_trunks(None), loopback), loopback);
+        assert_eq!(rtp_address(&with_trunks(Some("127.0.0.1")), loopback), loopback);
+        assert!(rtp_address(&with_trunks(Some("203.0.113.77")), loopback).is_unspecified());
+        let other_family = with_trunks(Some("2001:db8::7"));
+        assert_eq!(rtp_address(&other_family, loopback), loopback, "it cannot be used for sound");
+    }
 }

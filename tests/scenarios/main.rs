@@ -11,6 +11,7 @@ mod call_sipp_to_baresip;
 mod call_three_way;
 mod call_unknown_source;
 mod call_withheld;
+mod carrier_uses_another_address;
 mod cli;
 mod disk_full;
 mod message_wechat;

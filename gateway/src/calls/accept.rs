@@ -3,11 +3,12 @@
 //! Order matters: lists before anything is answered, description and ports before the durable draft, the
 //! draft before the 200.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
+use gateway_sip::{CallHandle, IncomingInvite};
 use record::{Decision, Outcome, Record, Uuid};
 
 use super::decision::{self, Decided};
@@ -46,7 +47,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     }
     if flow.is_silent() && !flow.intake && verdict.decision != Decision::Refuse {
         let _counted = calls.count();
-        return hold(&calls, call, invite.sdp.as_deref(), events, live.call.max_call).await;
+        return hold(&calls, call, &invite, events, live.call.max_call).await;
     }
     let line = CallLine {
         record_id: Uuid::now_v7(),
@@ -62,7 +63,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         refused(&calls, flow.intake, record, Outcome::Blocked, DECLINE).await;
         return calls.switch.refuse(call, DECLINE, None).await;
     }
-    let prepared = match prepare(&calls, invite.sdp.as_deref()) {
+    let prepared = match prepare(&calls, invite.sdp.as_deref(), &invite.trunk) {
         Ok(prepared) => prepared,
         Err((status, reason)) => {
             tracing::warn!(record.id = %record.record_id, trunk = %invite.trunk, status, reason, "A call could not be taken.");
@@ -88,8 +89,9 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     Box::pin(drive::drive(calls, call, accepted)).await;
 }
 
-async fn hold(calls: &Calls, call: CallHandle, sdp: Option<&str>, events: LegEvents, limit: Duration) {
-    if let Err(status) = silent_line::hold(calls, call, sdp, events, limit).await {
+async fn hold(calls: &Calls, call: CallHandle, invite: &IncomingInvite, events: LegEvents, limit: Duration) {
+    let address = calls.media_address_towards(Some(&invite.trunk));
+    if let Err(status) = silent_line::hold(calls, call, address, invite.sdp.as_deref(), events, limit).await {
         metrics::counter!("jiesu_calls_refused_total", "reason" => refusal(status)).increment(1);
         calls.switch.refuse(call, status, None).await;
     }
@@ -110,6 +112,8 @@ const fn refusal(status: u16) -> &'static str {
 pub struct Prepared {
     /// Our RTP ports.
     pub ports: PortPair,
+    /// Our address as this trunk must use it.
+    pub address: IpAddr,
     /// Our description, with its version.
     pub description: LocalDescription,
     /// The SDP of the 200: an answer, or an offer when the INVITE had none.
@@ -118,12 +122,18 @@ pub struct Prepared {
     pub agreed: Option<Negotiated>,
 }
 
-pub(super) fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u16, &'static str)> {
+/// `trunk` is where the call comes from or goes to.
+pub(super) fn prepare(
+    calls: &Calls,
+    offer: Option<&str>,
+    trunk: &str,
+) -> Result<Prepared, (u16, &'static str)> {
     let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
     let mut description = leg::description();
-    let (address, port, capabilities) = (calls.media_address, ports.port, leg::capabilities(&calls.media));
+    let address = calls.media_address_towards(Some(trunk));
+    let (port, capabilities) = (ports.port, leg::capabilities(&calls.media));
     let (sdp, agreed) = match offer {
         Some(offer) => {
             let (sdp, agreed) = description
@@ -133,7 +143,7 @@ pub(super) fn prepare(calls: &Calls, offer: Option<&str>) -> Result<Prepared, (u
         }
         None => (description.offer(address, port, Direction::SendRecv, &capabilities), None),
     };
-    Ok(Prepared { ports, description, sdp, agreed })
+    Ok(Prepared { ports, address, description, sdp, agreed })
 }
 
 /// What the agent's phone may show: the number, unless the caller asked to hide it.

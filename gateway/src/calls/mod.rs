@@ -109,6 +109,11 @@ impl Live {
         self.trunks.iter().find(|trunk| !trunk.gateways.is_empty()).map(|trunk| trunk.name.as_str())
     }
 
+    /// The address that trunk must use for us, where it is another than the rest sees.
+    pub fn external_address(&self, trunk: &str) -> Option<IpAddr> {
+        self.trunks.iter().find(|known| known.name == trunk)?.external_address
+    }
+
     /// A trunk by name, and the number context of what comes over it.
     pub fn trunk(&self, name: &str) -> (Option<&TrunkConfig>, NumberContext) {
         let trunk = self.trunks.iter().find(|trunk| trunk.name == name);
@@ -139,6 +144,13 @@ impl Calls {
     /// Calls in progress.
     pub fn active(&self) -> usize {
         self.counters.active.load(Ordering::Relaxed)
+    }
+
+    /// The address in SDP towards a trunk: the one this carrier must use for us, else everybody's. One of the other
+    /// family than our RTP sockets leads nowhere and is passed over.
+    pub fn media_address_towards(&self, trunk: Option<&str>) -> IpAddr {
+        let own = trunk.and_then(|name| self.live.load().external_address(name));
+        own.filter(|own| own.is_ipv4() == self.media_address.is_ipv4()).unwrap_or(self.media_address)
     }
 
     fn next_call_id(&self) -> CallId {

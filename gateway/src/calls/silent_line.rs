@@ -19,13 +19,14 @@ const NO_PORT: u16 = 9;
 pub async fn hold(
     calls: &Calls,
     call: CallHandle,
+    address: IpAddr,
     offer: Option<&str>,
     mut events: LegEvents,
     limit: Duration,
 ) -> Result<(), u16> {
     let deadline = Instant::now() + limit;
     let mut description = leg::description();
-    let sdp = describe(&mut description, calls.media_address, offer).map_err(|error| error.status())?;
+    let sdp = describe(&mut description, address, offer).map_err(|error| error.status())?;
     if calls.switch.answer(call, sdp).await.is_err() {
         // The caller gave up at this very moment.
         return Ok(());
@@ -35,7 +36,7 @@ pub async fn hold(
         tokio::select! {
             event = events.recv() => match event {
                 Some(LegEvent::Offer { sdp }) => {
-                    match describe(&mut description, calls.media_address, sdp.as_deref()) {
+                    match describe(&mut description, address, sdp.as_deref()) {
                         Ok(sdp) => calls.switch.answer_offer(call, sdp).await,
                         Err(error) => calls.switch.refuse_offer(call, error.status()).await,
                     }

@@ -13,7 +13,7 @@ use super::{Driver, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
-use crate::switch::{LegEvent, LegEvents, OutgoingCall};
+use crate::switch::{Callee, LegEvent, LegEvents, OutgoingCall};
 
 /// Legs the media room gives to ours: 0 is the caller.
 const ROOM_LEGS: std::ops::Range<u8> = 1..16;
@@ -27,6 +27,8 @@ pub(super) struct OurLeg {
     pub(super) handle: CallHandle,
     events: LegEvents,
     description: LocalDescription,
+    /// Where it is told to send its sound.
+    address: IpAddr,
     port: u16,
     /// Its sockets until the media task has them.
     ports: Option<PortPair>,
@@ -87,17 +89,18 @@ impl Driver {
             tracing::error!("No RTP port is free for another phone of a call.");
             return failed(self, 503);
         };
-        let mut description = leg::description();
-        let offer = description.offer(
-            self.calls.media_address,
-            ports.port,
-            Direction::SendRecv,
-            &leg::capabilities(&self.calls.media),
-        );
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
         let kind = kind_of(&target);
         let Some(callee) = self.callee(&target) else { return failed(self, 404) };
-        let headers = self.context_headers(&target);
+        let trunk = match &callee {
+            Callee::Trunk { trunk, .. } => Some(trunk.as_str()),
+            Callee::Agent(_) | Callee::Phone { .. } => None,
+        };
+        let address = self.calls.media_address_towards(trunk);
+        let headers = self.context_headers(&target, address);
+        let mut description = leg::description();
+        let capabilities = leg::capabilities(&self.calls.media);
+        let offer = description.offer(address, ports.port, Direction::SendRecv, &capabilities);
         let invitation = OutgoingCall {
             callee,
             caller_display: None,
@@ -118,6 +121,7 @@ impl Driver {
                     handle,
                     events,
                     description,
+                    address,
                     port,
                     ports,
                     agreed: None,
@@ -199,8 +203,7 @@ impl Driver {
         let calls = self.calls.clone();
         let Some(agent) = self.agent(leg) else { return };
         let answered =
-            answer_offer(&calls, agent.handle, &mut agent.description, calls.media_address, agent.port, sdp)
-                .await;
+            answer_offer(&calls, agent.handle, &mut agent.description, agent.address, agent.port, sdp).await;
         let Some(agreed) = answered else { return };
         // What the phone does not want to hear is the caller: it put the call on hold (RFC 3264 section 8.4).
         let held = !agreed.direction.sends();

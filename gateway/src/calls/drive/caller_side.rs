@@ -102,7 +102,7 @@ impl Driver {
 
     pub(super) async fn caller_offer(&mut self, sdp: Option<String>) {
         let Some(handle) = self.caller.handle else { return };
-        let address = self.calls.media_address;
+        let address = self.caller.address;
         let answered =
             answer_offer(&self.calls, handle, &mut self.caller.description, address, self.caller.port, sdp);
         if let Some(agreed) = answered.await {

@@ -94,7 +94,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
         }
     };
     let (handle, host, events) = leg;
-    let Prepared { ports, description, sdp, agreed } = accepted.prepared;
+    let Prepared { ports, address, description, sdp, agreed } = accepted.prepared;
     let driver = Driver {
         session,
         caller: CallerLeg {
@@ -103,6 +103,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
             gone: handle.is_none(),
             events,
             description,
+            address,
             port: ports.port,
             sdp,
         },
@@ -132,6 +133,8 @@ struct CallerLeg {
     /// Where its signalling comes from.
     host: IpAddr,
     description: LocalDescription,
+    /// Where it is told to send its sound.
+    address: IpAddr,
     port: u16,
     sdp: String,
     gone: bool,

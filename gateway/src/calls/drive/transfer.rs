@@ -7,6 +7,7 @@ use gateway_sip::CallHandle;
 use gateway_sip::identity::Uri;
 use record::Pii;
 
+use std::net::IpAddr;
 use std::time::Instant;
 
 use super::Driver;
@@ -70,15 +71,14 @@ impl Driver {
         }
     }
 
-    /// What the called party needs to find the record; a technical number has none.
-    pub(super) fn context_headers(&self, target: &Target) -> Vec<(String, String)> {
+    /// What the called party needs to find the record, `host` being us as it sees us; a technical number has none.
+    pub(super) fn context_headers(&self, target: &Target, host: IpAddr) -> Vec<(String, String)> {
         let mut headers = Vec::new();
         if !self.intake {
             return headers;
         }
         headers.push(("X-Record-No".to_owned(), self.record.record_no.clone()));
         if let Target::Trunk { number, .. } = target {
-            let host = self.calls.media_address;
             let line =
                 self.record.call.as_ref().and_then(|call| call.service_line.as_deref()).unwrap_or("12345");
             let number = number.reveal();
