@@ -356,10 +356,28 @@ pub(crate) struct Attempt {
     pub(crate) datagram: Option<Path>,
     /// The gateway said more than 100: it has the call, no other is tried.
     pub(crate) taken: bool,
+    /// Where a 3xx sends the call besides, the next one last.
+    pub(crate) elsewhere: Vec<Elsewhere>,
     /// Where redirections (3xx) led, for going nowhere twice.
     pub(crate) been: Vec<String>,
     /// When the next one is tried if this one says nothing.
     pub(crate) limit: Option<TimerKey>,
+}
+
+/// A place a 3xx named.
+pub(crate) struct Elsewhere {
+    pub(crate) uri: String,
+    pub(crate) remote: SocketAddr,
+    pub(crate) transport: Transport,
+    /// The gateway whose challenges are answered there.
+    pub(crate) gateway: u64,
+}
+
+impl std::fmt::Debug for Elsewhere {
+    /// The URI is a number.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Elsewhere({}, {:?})", self.remote, self.transport)
+    }
 }
 
 impl Call {

@@ -63,7 +63,8 @@ impl Endpoint {
         let Phase::Calling { client, .. } = state.phase else { return };
         let Some(attempt) = &mut state.attempt else { return };
         attempt.limit = None;
-        let (over, gateway, last) = (state.over, state.gateway, attempt.left.is_empty());
+        let last = attempt.left.is_empty() && attempt.elsewhere.is_empty();
+        let (over, gateway) = (state.over, state.gateway);
         if over || last {
             return;
         }
@@ -76,7 +77,7 @@ impl Endpoint {
         if let Some(gateway) = gateway {
             self.judge_gateway(now, gateway, None, false);
         }
-        if !self.try_next_gateway(now, call) {
+        if !self.try_next_gateway(now, call) && !self.go_elsewhere(now, call, 408) {
             // Every other gateway went out of use meanwhile.
             if let Some(transaction) = self.clients.get_mut(&client) {
                 transaction.purpose = Purpose::Invite(call);
@@ -222,7 +223,10 @@ impl Endpoint {
     /// Gives the gateway in use its time to say anything, if there is another one.
     pub(super) fn limit_attempt(&mut self, now: Instant, call: CallHandle) {
         let Some(state) = self.calls.get(&call) else { return };
-        let others = state.attempt.as_ref().is_some_and(|attempt| !attempt.left.is_empty());
+        let others = state
+            .attempt
+            .as_ref()
+            .is_some_and(|attempt| !attempt.left.is_empty() || !attempt.elsewhere.is_empty());
         let trunk = state.gateway.and_then(|id| self.gateways.get(&id)).map(|gateway| &gateway.trunk);
         let limit = trunk.and_then(|name| self.trunk_named(name)).map(|trunk| trunk.health.answer_limit);
         let Some(limit) = limit.filter(|_| others) else { return };

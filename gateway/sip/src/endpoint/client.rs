@@ -230,6 +230,7 @@ impl Endpoint {
             Purpose::Invite(call) if self.retry_with_longer_session(now, call, status, response) => {}
             Purpose::Invite(call) if self.follow_redirect(now, call, status, response) => {}
             Purpose::Invite(call) if self.next_attempt(now, call, status, response) => {}
+            Purpose::Invite(call) if self.go_elsewhere(now, call, status) => {}
             Purpose::Probe(gateway) => self.judge_gateway(now, gateway, response, true),
             Purpose::Register(registration) => self.on_register_outcome(now, registration, status, response),
             Purpose::Invite(call) => self.on_agent_failure(call, status, response),

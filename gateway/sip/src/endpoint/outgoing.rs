@@ -99,6 +99,7 @@ impl Endpoint {
             invite: request,
             datagram: None,
             taken: false,
+            elsewhere: Vec::new(),
             been: Vec::new(),
             limit: None,
         }));

@@ -1,8 +1,9 @@
 //! A carrier answers a call of ours with 3xx: followed as long as it stays with that carrier.
 //!
-//! The best Contact that lies in the trunk's own networks, at one of its gateways or in its domain is tried with
-//! the same Call-ID and the next CSeq; nowhere twice, and three times at most. Anything else is an answer like
-//! another: the call has failed with that status. Calls to agents' and fixed phones are never redirected.
+//! The Contacts that lie in the trunk's own networks, at one of its gateways or in its domain are tried one after the
+//! other, the preferred one first, with the same Call-ID and the next CSeq, until one answers or declines for everybody
+//! (6xx); nowhere twice, and three times at most. Anything else is an answer like another: the call has failed with
+//! that status. Calls to agents' and fixed phones are never redirected.
 //! [RFC 3261 §8.1.3.4](https://www.rfc-editor.org/rfc/rfc3261#section-8.1.3.4).
 
 use std::{net::SocketAddr, time::Instant};
@@ -10,7 +11,7 @@ use std::{net::SocketAddr, time::Instant};
 use super::Endpoint;
 use crate::{
     config::Transport,
-    dialog::Phase,
+    dialog::{Elsewhere, Phase},
     event::CallHandle,
     fields::{self, NameAddress, SipUri},
     message::Message,
@@ -37,34 +38,69 @@ impl Endpoint {
         let (Some(gateway), Some(attempt)) = (state.gateway.filter(|_| wanted), &state.attempt) else {
             return false;
         };
-        if attempt.been.len() >= MAX_HOPS {
+        let known = |uri: &String| {
+            *uri == state.dialog.remote_target
+                || attempt.been.contains(uri)
+                || attempt.elsewhere.iter().any(|target| target.uri == *uri)
+        };
+        let mut found: Vec<Elsewhere> = contacts(response)
+            .into_iter()
+            .filter(|uri| !known(uri))
+            .filter_map(|uri| self.within_trunk(gateway, uri))
+            .take(MAX_HOPS)
+            .collect();
+        if found.is_empty() || attempt.been.len() >= MAX_HOPS {
+            return self.go_elsewhere(now, call, status);
+        }
+        self.judge_gateway(now, gateway, Some(response), false);
+        if let Some(attempt) = self.calls.get_mut(&call).and_then(|state| state.attempt.as_mut()) {
+            // The other gateways were for the number that was dialled, not for this one.
+            attempt.left.clear();
+            found.reverse();
+            attempt.elsewhere.append(&mut found);
+        }
+        self.go_elsewhere(now, call, status)
+    }
+
+    /// To the next place a 3xx named, when the one before came to nothing with `status`. True if it is tried.
+    pub(super) fn go_elsewhere(&mut self, now: Instant, call: CallHandle, status: u16) -> bool {
+        if status >= 600 {
             return false;
         }
-        let known = |uri: &String| *uri == state.dialog.remote_target || attempt.been.contains(uri);
-        let targets: Vec<String> = contacts(response).into_iter().filter(|uri| !known(uri)).collect();
-        let found = targets.into_iter().find_map(|uri| {
-            let (at, transport, through) = self.within_trunk(gateway, &uri)?;
-            Some((uri, at, transport, through))
-        });
-        let Some((uri, remote, transport, through)) = found else { return false };
-        let Ok(path) = self.way_to(now, transport, remote) else { return false };
-        self.judge_gateway(now, gateway, Some(response), false);
-        let Some(state) = self.calls.get_mut(&call) else { return false };
-        let Some(attempt) = &mut state.attempt else { return false };
-        let limit = attempt.limit.take();
-        attempt.been.push(std::mem::replace(&mut state.dialog.remote_target, uri));
-        // The other gateways were for the number that was dialled, not for this one.
-        attempt.left.clear();
-        (attempt.taken, attempt.datagram) = (false, None);
-        state.gateway = Some(through);
-        self.timers.cancel(limit);
-        self.set_called(call, Some(remote.ip()));
-        let path = self.attempt_path(now, call, path);
-        self.try_along(now, call, path)
+        loop {
+            let Some(state) = self.calls.get_mut(&call).filter(|state| !state.over) else { return false };
+            if !matches!(state.phase, Phase::Calling { cancel_wanted: false, .. }) {
+                return false;
+            }
+            let Some(attempt) = state.attempt.as_mut().filter(|attempt| attempt.been.len() < MAX_HOPS) else {
+                return false;
+            };
+            let Some(Elsewhere { uri, remote, transport, gateway }) = attempt.elsewhere.pop() else {
+                return false;
+            };
+            let Ok(path) = self.way_to(now, transport, remote) else { continue };
+            let Some(state) = self.calls.get_mut(&call) else { return false };
+            let Some(attempt) = &mut state.attempt else { return false };
+            let limit = attempt.limit.take();
+            attempt.been.push(std::mem::replace(&mut state.dialog.remote_target, uri));
+            (attempt.taken, attempt.datagram) = (false, None);
+            state.gateway = Some(gateway);
+            self.timers.cancel(limit);
+            self.set_called(call, Some(remote.ip()));
+            let path = self.attempt_path(now, call, path);
+            if self.try_along(now, call, path) {
+                return true;
+            }
+        }
     }
 
     /// Where a Contact leads, and the gateway whose challenges are answered there; `None` outside the trunk.
-    fn within_trunk(&self, gateway: u64, uri: &str) -> Option<(SocketAddr, Transport, u64)> {
+    fn within_trunk(&self, gateway: u64, uri: String) -> Option<Elsewhere> {
+        let (remote, transport, gateway) = self.place_within_trunk(gateway, &uri)?;
+        Some(Elsewhere { uri, remote, transport, gateway })
+    }
+
+    fn place_within_trunk(&self, gateway: u64, uri: &str) -> Option<(SocketAddr, Transport, u64)> {
         let parsed = SipUri::parse(uri)?;
         let current = self.gateways.get(&gateway)?;
         let trunk = self.trunk_named(&current.trunk)?;

@@ -123,6 +123,48 @@ fn a_circle_ends_and_so_does_a_long_chain() {
     rig.assert_nothing_left();
 }
 
+/// RFC 3261 §8.1.3.4: the next Contact when the one before came to nothing.
+#[test]
+fn the_next_contact_is_called_when_the_preferred_one_is_busy_or_silent() {
+    let three =
+        "Contact: <sip:3@198.51.100.43>;q=0.1, <sip:1@198.51.100.41>;q=0.9, <sip:2@198.51.100.42>;q=0.5\n";
+    let mut rig = Rig::with(through(trunk()));
+    let call = dial(&mut rig).unwrap();
+    let first = rig.sent().remove(0);
+    rig.udp(FIRST, &moved(&first, three));
+    let preferred = rig.sent().remove(1);
+    assert_eq!(went_to(&preferred), "198.51.100.41:5060");
+    rig.udp("198.51.100.41:5060", &answer_to(&preferred, 180, "r", CONTACT_THERE, ""));
+    rig.udp("198.51.100.41:5060", &answer_to(&preferred, 486, "r", "", ""));
+    let sent = rig.sent();
+    let second = sent.last().unwrap();
+    assert_eq!((went_to(second).as_str(), second.header("CSeq")), ("198.51.100.42:5060", "3 INVITE"));
+    // Nothing at all comes from there: after the time for any answer the third is called.
+    rig.advance(std::time::Duration::from_secs(5));
+    let sent = rig.sent();
+    let third = sent.iter().rfind(|sent| sent.header("CSeq") == "4 INVITE").expect("the third");
+    assert_eq!(went_to(third), "198.51.100.43:5060");
+    rig.udp("198.51.100.43:5060", &answer_to(third, 200, "y", "Contact: <sip:3@198.51.100.43>\n", SDP));
+    let number = call.as_u64();
+    assert_eq!(rig.heard(), [format!("Ringing({number}, 180)"), format!("Answered({number}, sdp: true)")]);
+    assert_eq!(rig.one_request("ACK").header("CSeq"), "4 ACK");
+    rig.endpoint.hang_up(rig.now, call, None);
+    rig.assert_nothing_left();
+}
+
+#[test]
+fn who_declines_for_everybody_ends_the_search() {
+    let mut rig = Rig::with(through(trunk()));
+    let call = dial(&mut rig).unwrap();
+    let first = rig.sent().remove(0);
+    rig.udp(FIRST, &moved(&first, "Contact: <sip:1@198.51.100.41>, <sip:2@198.51.100.42>;q=0.5\n"));
+    let preferred = rig.sent().remove(1);
+    rig.udp("198.51.100.41:5060", &answer_to(&preferred, 603, "r", "", ""));
+    assert_eq!(rig.said(), ["ACK"]);
+    assert_eq!(rig.heard(), [format!("Failed({}, 603, None)", call.as_u64())]);
+    rig.assert_nothing_left();
+}
+
 #[test]
 fn a_caller_who_left_is_sent_nowhere() {
     let mut rig = Rig::with(through(trunk()));
