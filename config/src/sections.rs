@@ -210,6 +210,8 @@ pub struct SipConfig {
     pub digest: Vec<Digest>,
     /// Networks from which agents' phones may register. Anyone else gets no answer.
     pub agent_networks: Vec<IpNet>,
+    /// Whether an agent's phone may call somebody else while it talks with a caller, to ask or to hand over.
+    pub agent_calls: bool,
     /// Calls at once, agents' legs included; more are answered 503 with Retry-After.
     pub max_calls: usize,
     /// The session interval asked for and granted at most (RFC 4028); `"0s"` turns session timers off.
@@ -280,6 +282,7 @@ impl Default for SipConfig {
             .iter()
             .filter_map(|network| network.parse().ok())
             .collect(),
+            agent_calls: true,
             max_calls: 2000,
             session_expires: Duration::from_secs(1800),
             min_se: Duration::from_secs(90),

@@ -56,6 +56,7 @@ pub fn endpoint_config(config: &Config, sockets: &Sockets) -> EndpointConfig {
         trunks: crate::trunks::sip_trunks(config),
         agents: agent_accounts(config),
         agent_networks: config.sip.agent_networks.clone(),
+        agent_calls: config.sip.agent_calls,
         max_calls: config.sip.max_calls,
         session_expires: session_expires(config),
         min_se: u32::try_from(config.sip.min_se.as_secs()).unwrap_or(u32::MAX),

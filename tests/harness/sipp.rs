@@ -36,6 +36,8 @@ pub enum Sound<'a> {
 /// One call.
 #[derive(Clone, Debug)]
 pub struct Call<'a> {
+    /// Its address on this machine.
+    pub host: Ipv4Addr,
     /// First of its [`crate::ports::PHONE_PORTS`] ports.
     pub port: u16,
     /// The gateway.
@@ -56,6 +58,7 @@ impl<'a> Call<'a> {
     /// A caller whose number the network asserts.
     pub fn new(port: u16, gateway: SocketAddr, from: &'a str, headers: &'a [&'a str]) -> Self {
         Self {
+            host: Ipv4Addr::LOCALHOST,
             port,
             gateway,
             from,
@@ -64,6 +67,13 @@ impl<'a> Call<'a> {
             sound: Sound::Echo,
             course: Course::CallerHangsUp,
         }
+    }
+
+    /// From this address.
+    #[must_use]
+    pub fn host(mut self, host: Ipv4Addr) -> Self {
+        self.host = host;
+        self
     }
 
     /// With this course.
@@ -86,6 +96,7 @@ impl<'a> Call<'a> {
 pub struct Sipp {
     process: Process,
     folder: TempDir,
+    host: Ipv4Addr,
     port: u16,
 }
 
@@ -106,7 +117,8 @@ impl Sipp {
             .arg(call.gateway.to_string())
             .arg("-sf")
             .arg(&scenario)
-            .args(["-m", "1", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin", "-cid_str", "sipp-%u"])
+            .args(["-m", "1", "-i", &call.host.to_string(), "-mi", &call.host.to_string()])
+            .args(["-nostdin", "-cid_str", "sipp-%u"])
             .args(["-timeout", "120", "-timeout_error", "-trace_err", "-error_file", "errors.log"])
             .args(["-p", &call.port.to_string(), "-mp", &(call.port + 2).to_string()])
             .args(["-cp", &(call.port + 1).to_string()])
@@ -114,7 +126,7 @@ impl Sipp {
         if matches!(call.sound, Sound::Echo) {
             command.arg("-rtp_echo");
         }
-        Self { process: Process::start(command, "sip-tester"), folder, port: call.port }
+        Self { process: Process::start(command, "sip-tester"), folder, host: call.host, port: call.port }
     }
 
     /// Lets the caller hang up. Told again until it is gone: a datagram may come before sipp listens for it.
@@ -126,9 +138,7 @@ impl Sipp {
              From: <sip:test@{own}>;tag=test\r\nTo: <sip:caller@127.0.0.1>\r\nCall-ID: {CALL_ID}\r\n\
              CSeq: 1 MESSAGE\r\nContent-Length: 0\r\n\r\n"
         );
-        socket
-            .send_to(message.as_bytes(), (Ipv4Addr::LOCALHOST, self.port))
-            .expect("loopback takes a datagram");
+        socket.send_to(message.as_bytes(), (self.host, self.port)).expect("loopback takes a datagram");
     }
 
     /// Waits for sipp's end; panics unless the call went as the scenario says.

@@ -5,6 +5,7 @@ mod bad_input;
 mod call_back;
 mod call_blocked;
 mod call_caller_hangs_up_waiting;
+mod call_handed_over_from_a_phone;
 mod call_no_agent_voice_message;
 mod call_representative;
 mod call_sipp_to_baresip;

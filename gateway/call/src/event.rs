@@ -65,6 +65,11 @@ pub enum Event {
         /// To whom.
         target: Target,
     },
+    /// A phone asks for an attended transfer: to whom it consults (REFER with Replaces).
+    ReferredToConsulted {
+        /// Whose.
+        leg: LegId,
+    },
     /// The hall removed the caller from the queue ([`HallOutput::TurnAway`]).
     TurnedAway(TurnedAway),
     /// The phone of a leg of ours rings (180).

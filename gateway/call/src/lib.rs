@@ -68,6 +68,6 @@ pub use id::{AgentId, CallId, LegId, PlayId, Skill};
 pub use lane::LaneRule;
 pub use prompt::{PromptId, Tone};
 pub use role::{Role, Watch};
-pub use session::{PhaseName, Session, SessionParams};
+pub use session::{Consultation, PhaseName, Session, SessionParams};
 pub use summary::{Notice, Summary, VoiceMessage};
 pub use target::Target;

@@ -40,6 +40,15 @@ pub struct SessionParams {
     pub flow: Flow,
 }
 
+/// How far a consultation has come.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Consultation {
+    /// The party is being called.
+    Called,
+    /// The party is there.
+    There,
+}
+
 /// A call. See the module; the shell's loop is in the crate's documentation.
 #[derive(Debug)]
 pub struct Session {
@@ -74,6 +83,14 @@ impl Session {
         self.phase.name()
     }
 
+    /// How far a consultation has come, while there is one; a three-way call that came of it counts as one.
+    pub fn consultation(&self) -> Option<Consultation> {
+        match &self.phase {
+            Phase::Talking(talking) => talking.consultation(),
+            _ => None,
+        }
+    }
+
     /// Takes note of an event; any event in any phase. Then poll actions and read the timeout again.
     pub fn handle(&mut self, now: Instant, event: Event) {
         if self.is_about_another_leg(&event) {
@@ -99,6 +116,12 @@ impl Session {
                 self.end(now, Ending::Shutdown);
                 // The process does not wait for a phone to confirm its silence.
                 return self.phase.finish(&mut self.context);
+            }
+            // Nobody talks with the caller: there is nothing to hand over.
+            Event::Referred { leg, .. } | Event::ReferredToConsulted { leg }
+                if !matches!(self.phase, Phase::Talking(_)) =>
+            {
+                return self.context.act(Action::RefuseRefer { leg, status: 486 });
             }
             _ => {}
         }
@@ -214,7 +237,9 @@ impl Session {
                 self.context.settle(*leg);
             }
             // Whoever asks is no part of the call any more.
-            Event::Referred { leg, .. } => self.context.act(Action::RefuseRefer { leg: *leg, status: 481 }),
+            Event::Referred { leg, .. } | Event::ReferredToConsulted { leg } => {
+                self.context.act(Action::RefuseRefer { leg: *leg, status: 481 });
+            }
             _ => {}
         }
     }
@@ -234,6 +259,7 @@ fn leg_of(event: &Event) -> Option<LegId> {
         | Event::LegHungUp { leg }
         | Event::LegHeld { leg, .. }
         | Event::Referred { leg, .. }
+        | Event::ReferredToConsulted { leg }
         | Event::LegLost { leg } => Some(*leg),
         _ => None,
     }

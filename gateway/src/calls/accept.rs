@@ -14,7 +14,7 @@ use record::{Decision, Outcome, Record, Uuid};
 use super::decision::{self, Decided};
 use super::drive::{self, Accepted, Far};
 use super::ports::PortPair;
-use super::{Calls, leg, silent_line};
+use super::{Calls, leg, second_line, silent_line};
 use crate::compose::{self, CallLine};
 use crate::switch::{Incoming, LegEvents};
 
@@ -30,6 +30,9 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let at = calls.middle.now();
     let Incoming { call, invite, events, begun } = incoming;
     drop(begun);
+    if invite.agent.is_some() {
+        return second_line::take(&calls, call, &invite, events).await;
+    }
     let live = calls.live.load_full();
     let Decided { identity, dialled, flow, verdict } =
         decision::decide(&live, &invite, |caller| calls.middle.check(caller));
@@ -63,7 +66,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         refused(&calls, flow.intake, record, Outcome::Blocked, DECLINE).await;
         return calls.switch.refuse(call, DECLINE, None).await;
     }
-    let prepared = match prepare(&calls, invite.sdp.as_deref(), &invite.trunk) {
+    let prepared = match prepare(&calls, invite.sdp.as_deref(), Some(&invite.trunk)) {
         Ok(prepared) => prepared,
         Err((status, reason)) => {
             tracing::warn!(record.id = %record.record_id, trunk = %invite.trunk, status, reason, "A call could not be taken.");
@@ -122,17 +125,17 @@ pub struct Prepared {
     pub agreed: Option<Negotiated>,
 }
 
-/// `trunk` is where the call comes from or goes to.
+/// `trunk` is where the call comes from or goes to, if it is one.
 pub(super) fn prepare(
     calls: &Calls,
     offer: Option<&str>,
-    trunk: &str,
+    trunk: Option<&str>,
 ) -> Result<Prepared, (u16, &'static str)> {
     let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
     let mut description = leg::description();
-    let address = calls.media_address_towards(Some(trunk));
+    let address = calls.media_address_towards(trunk);
     let (port, capabilities) = (ports.port, leg::capabilities(&calls.media));
     let (sdp, agreed) = match offer {
         Some(offer) => {

@@ -11,6 +11,8 @@ use gateway_call::{CallId, Command, CommandRefused};
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
+use super::second_line::{NOT_IN_A_CALL, NewLine, TEMPORARILY_UNAVAILABLE};
+
 /// Wishes waiting for one call; beyond it the desk is told to come again.
 const QUEUE: usize = 8;
 /// A call's task answers within one turn of its loop, an fsync at worst.
@@ -22,6 +24,8 @@ pub enum Wish {
     Describe(oneshot::Sender<Value>),
     /// Do this.
     Command(Command, oneshot::Sender<Result<(), CommandRefused>>),
+    /// The agent's phone calls somebody else meanwhile; or the SIP status to refuse that with.
+    SecondLine(Box<NewLine>, oneshot::Sender<Result<(), u16>>),
 }
 
 /// A call's end of it.
@@ -88,6 +92,18 @@ impl Directory {
         })?;
         let granted = tokio::time::timeout(PATIENCE, granted).await.map_err(|_| WishFailed::Busy)?;
         Ok(granted.map_err(|_| WishFailed::NoSuchCall)??)
+    }
+
+    /// Hands a call to a further party, made by a phone that talks in `call`, to that call.
+    ///
+    /// # Errors
+    /// The SIP status to refuse it with.
+    pub async fn second_line(&self, call: CallId, line: NewLine) -> Result<(), u16> {
+        let (reply, taken) = oneshot::channel();
+        let sender = self.sender(call).ok_or(NOT_IN_A_CALL)?;
+        sender.try_send(Wish::SecondLine(Box::new(line), reply)).map_err(|_| TEMPORARILY_UNAVAILABLE)?;
+        // A call that takes it late refuses or answers the phone by itself.
+        taken.await.unwrap_or(Err(NOT_IN_A_CALL))
     }
 
     fn sender(&self, call: CallId) -> Option<mpsc::Sender<Wish>> {

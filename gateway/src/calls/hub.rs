@@ -19,6 +19,7 @@ enum Command {
     Close { call: CallId },
     Tell(HallEvent),
     Snapshot(oneshot::Sender<HallSnapshot>),
+    CallOf { agent: AgentId, reply: oneshot::Sender<Option<CallId>> },
     Reconfigure(Arc<CallConfig>),
 }
 
@@ -66,6 +67,13 @@ impl Hub {
         snapshot.await.ok()
     }
 
+    /// The call this agent talks in.
+    pub async fn call_of(&self, agent: AgentId) -> Option<CallId> {
+        let (reply, call) = oneshot::channel();
+        let _ = self.commands.send(Command::CallOf { agent, reply }).await;
+        call.await.ok().flatten()
+    }
+
     /// New limits from now on.
     pub async fn reconfigure(&self, config: Arc<CallConfig>) {
         let _ = self.commands.send(Command::Reconfigure(config)).await;
@@ -95,6 +103,7 @@ async fn run(mut hall: Hall, mut presence: mpsc::Receiver<Presence>, mut command
                 }
                 Some(Command::Tell(event)) => hall.handle(Instant::now(), event),
                 Some(Command::Snapshot(reply)) => drop(reply.send(hall.snapshot(Instant::now()))),
+                Some(Command::CallOf { agent, reply }) => drop(reply.send(hall.call_of(&agent))),
                 Some(Command::Reconfigure(config)) => hall.reconfigure(config),
                 None => return,
             },

@@ -1,6 +1,7 @@
 //! Telephone calls: from the INVITE to the record.
 //!
-//! `accept` decides whether there is a call, `drive` runs it (`silent_line` one that needs no media), `media` carries its sound, `hub` is the queue
+//! `accept` decides whether there is a call, `drive` runs it (`silent_line` one that needs no media, `second_line` what an agent's
+//! phone calls meanwhile), `media` carries its sound, `hub` is the queue
 //! all calls share, `recording` writes files, `transcribe` turns them into text.
 
 pub mod accept;
@@ -16,6 +17,7 @@ pub mod outbound;
 pub mod ports;
 pub mod prompts;
 pub mod recording;
+pub mod second_line;
 pub mod silent_line;
 pub mod transcribe;
 
@@ -26,11 +28,13 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
 use arc_swap::ArcSwap;
 use config::{Config, TrunkConfig};
-use gateway_call::{CallConfig, CallId};
+use gateway_call::{CallConfig, CallId, Target};
 use gateway_media::MediaConfig;
-use record::NumberContext;
+use gateway_sip::identity::Uri;
+use record::{NumberContext, Pii};
 use tokio::sync::watch;
 
+use self::drive::is_dialable;
 use crate::intake::Middle;
 use crate::switch::Switch;
 
@@ -112,6 +116,19 @@ impl Live {
     /// The address that trunk must use for us, where it is another than the rest sees.
     pub fn external_address(&self, trunk: &str) -> Option<IpAddr> {
         self.trunks.iter().find(|known| known.name == trunk)?.external_address
+    }
+
+    /// Whom an agent's phone means by this URI: another agent, or a telephone number. Nobody else is called for
+    /// a phone: it must not make the gateway call any address of the internet.
+    pub fn target_of(&self, uri: &str) -> Option<Target> {
+        let user = match uri.strip_prefix("tel:") {
+            Some(number) => number.split(';').next()?.to_owned(),
+            None => Uri::parse(uri)?.user?,
+        };
+        if self.agents.contains(&user) {
+            return Some(Target::Agent(user.as_str().into()));
+        }
+        is_dialable(&user).then(|| Target::Trunk { trunk: None, number: Pii::new(user) })
     }
 
     /// A trunk by name, and the number context of what comes over it.

@@ -50,7 +50,7 @@ pub async fn begin(calls: &Arc<Calls>, wanted: OutboundCall) -> Result<Begun, No
     if *calls.ending.borrow() != Ending::No {
         return Err(NotBegun::Draining);
     }
-    let prepared = accept::prepare(calls, None, &wanted.trunk).map_err(|_| NotBegun::NoPort)?;
+    let prepared = accept::prepare(calls, None, Some(&wanted.trunk)).map_err(|_| NotBegun::NoPort)?;
     let live = calls.live.load_full();
     let (_, numbers) = live.trunk(&wanted.trunk);
     let far = Caller {

@@ -165,6 +165,7 @@ enum Command {
     HangUp { call: CallHandle, reason: Option<String> },
     AnswerOffer { call: CallHandle, sdp: String },
     RefuseOffer { call: CallHandle, status: u16 },
+    Ring { call: CallHandle },
     Invite { invitation: Box<OutgoingCall>, reply: oneshot::Sender<Result<Invited, CommandError>> },
     Reload { trunks: Vec<TrunkConfig>, agents: Vec<AgentAccount> },
     AcceptRefer { call: CallHandle },
@@ -200,6 +201,11 @@ impl Switch {
         let (reply, answered) = oneshot::channel();
         self.send(Command::Answer { call, sdp, reply }).await;
         answered.await.unwrap_or(Err(CommandError::NoSuchCall))
+    }
+
+    /// Tells a caller that it rings (180).
+    pub async fn ring(&self, call: CallHandle) {
+        self.send(Command::Ring { call }).await;
     }
 
     /// Refuses a call that is not answered yet.

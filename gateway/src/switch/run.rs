@@ -187,6 +187,7 @@ impl Run {
             Command::HangUp { call, reason } => self.endpoint.hang_up(now, call, reason.as_deref()),
             Command::AnswerOffer { call, sdp } => self.endpoint.answer_offer(now, call, &sdp),
             Command::RefuseOffer { call, status } => self.endpoint.refuse_offer(now, call, status),
+            Command::Ring { call } => self.endpoint.ring(now, call, 180, None),
             Command::Invite { invitation, reply } => {
                 let made = self.endpoint.invite(
                     now,
@@ -320,6 +321,10 @@ impl Run {
             | Event::RingingAcknowledged { .. }
             | Event::ReferProgress { .. }
             | Event::ReferRefused { .. } => {}
+            Event::Referred { call, refer } if refer.replaces.is_none() && refer.replaces_value.is_some() => {
+                // An attended transfer to a call that is none of ours, or over by now.
+                self.endpoint.refuse_refer(Instant::now(), call, 481);
+            }
             Event::Referred { call, refer } => {
                 let (target_uri, replaces) = (refer.target_uri, refer.replaces);
                 self.pass(call, LegEvent::Referred { target_uri, replaces });

@@ -50,6 +50,14 @@ pub struct Hall {
 }
 
 impl Hall {
+    /// The call this agent talks in.
+    pub fn call_of(&self, agent: &AgentId) -> Option<CallId> {
+        match self.agents.get(agent)?.state {
+            AgentState::Talking { call, .. } => Some(call),
+            _ => None,
+        }
+    }
+
     /// An empty hall without agents.
     pub fn new(config: Arc<CallConfig>, now: Instant) -> Self {
         Self {

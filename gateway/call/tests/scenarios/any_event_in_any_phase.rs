@@ -45,6 +45,7 @@ fn step() -> impl Strategy<Value = Step> {
         1 => leg.clone().prop_map(|leg| Event::LegHungUp { leg }),
         1 => (leg.clone(), any::<bool>()).prop_map(|(leg, held)| Event::LegHeld { leg, held }),
         2 => (leg.clone(), target()).prop_map(|(leg, target)| Event::Referred { leg, target }),
+        2 => leg.clone().prop_map(|leg| Event::ReferredToConsulted { leg }),
         1 => busy.prop_map(|agent| Event::AgentBusy { agent }),
         1 => leg.prop_map(|leg| Event::LegLost { leg }),
         1 => any::<u16>().prop_map(|sip_code| Event::AnswerFailed { sip_code }),

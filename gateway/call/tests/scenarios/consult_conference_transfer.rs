@@ -1,7 +1,7 @@
 //! An agent does not know the answer: asks a specialist, brings one in, or hands the caller over. Whatever
 //! fails, the caller is back with the agent; the recording never stops.
 
-use gateway_call::{CallId, Command, CommandRefused, Event, LegId, PhaseName, Target, Watch};
+use gateway_call::{CallId, Command, CommandRefused, Consultation, Event, LegId, PhaseName, Target, Watch};
 use record::{EndBy, Lane, Outcome, TransferKind};
 
 use crate::floor::{Floor, ms};
@@ -180,6 +180,60 @@ fn blind_transfer_by_the_phones_refer() {
         ]
     );
     assert_eq!(floor.summaries.len(), 0);
+}
+
+/// The phone made a second call to the expert, and hands the caller over to that one (REFER with Replaces).
+#[test]
+fn attended_transfer_by_the_phones_refer() {
+    let (mut floor, call) = talking();
+    floor.event(call, Event::ReferredToConsulted { leg: leg(1) });
+    assert_eq!(floor.take(call), ["refuse refer of leg 1 481"], "nobody is consulted");
+    floor.command(call, Command::Consult { target: expert() }).unwrap();
+    assert_eq!(floor.consultation(call), Some(Consultation::Called));
+    floor.agent_answers(call);
+    assert_eq!(floor.consultation(call), Some(Consultation::There));
+    floor.take(call);
+    floor.event(call, Event::ReferredToConsulted { leg: leg(2) });
+    assert_eq!(floor.take(call), ["refuse refer of leg 2 481"], "the expert is not in charge");
+    floor.event(call, Event::ReferredToConsulted { leg: leg(1) });
+    assert_eq!(
+        floor.take(call),
+        [
+            "accept refer of leg 1",
+            "notify leg 1 200 last",
+            "hang up leg 1",
+            "hall: released anna",
+            "enter leg 2 Agent",
+            "stop playing",
+            "bridge leg 2"
+        ]
+    );
+    assert_eq!(floor.consultation(call), None);
+    floor.hang_up(call);
+    let transfer = &floor.summary(call).transfers[0];
+    assert_eq!((transfer.kind, transfer.result), (TransferKind::Attended, "completed"));
+}
+
+#[test]
+fn the_phone_hands_over_before_the_expert_answers() {
+    let (mut floor, call) = talking();
+    floor.command(call, Command::Consult { target: expert() }).unwrap();
+    floor.take(call);
+    floor.event(call, Event::ReferredToConsulted { leg: leg(1) });
+    assert_eq!(floor.take(call), ["accept refer of leg 1", "tone RingBack"]);
+    floor.agent_fails(call, 486);
+    assert_eq!(floor.take(call), ["notify leg 1 486 last", "stop playing", "bridge leg 1"]);
+}
+
+#[test]
+fn a_refer_while_nobody_talks_with_the_caller_is_refused() {
+    let mut floor = Floor::agents(["anna"]);
+    let call = floor.call_out("anna");
+    floor.agent_answers(call);
+    floor.take(call);
+    floor.event(call, Event::Referred { leg: leg(1), target: expert() });
+    floor.event(call, Event::ReferredToConsulted { leg: leg(1) });
+    assert_eq!(floor.take(call), ["refuse refer of leg 1 486", "refuse refer of leg 1 486"]);
 }
 
 #[test]

@@ -254,6 +254,10 @@ impl Floor {
         self.sessions[&call].phase()
     }
 
+    pub fn consultation(&self, call: CallId) -> Option<Consultation> {
+        self.sessions[&call].consultation()
+    }
+
     pub fn summary(&self, call: CallId) -> &Summary {
         &self.summaries[&call]
     }

@@ -47,6 +47,7 @@ impl OurLeg {
 
 impl Driver {
     pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
+        self.second_line_hears(leg, event.as_ref());
         let event = match event {
             Some(LegEvent::Ringing { .. }) => Event::LegRinging { leg },
             Some(LegEvent::Answered { sdp }) => self.agent_answered(leg, sdp.as_deref()).await,
@@ -161,8 +162,7 @@ impl Driver {
 
     /// A party enters the conversation, or gets another role in it.
     pub(super) async fn enter(&mut self, leg: LegId, role: Role) {
-        let taken: Vec<Leg> =
-            self.agents.iter().filter_map(|agent| agent.room.map(|(room, _)| room)).collect();
+        let free = self.free_place();
         let media = self.calls.media.clone();
         let Some(agent) = self.agent(leg) else { return };
         let command = match agent.room {
@@ -172,7 +172,6 @@ impl Driver {
                 MediaCommand::SetRole(room, room_role(role))
             }
             None => {
-                let free = ROOM_LEGS.map(Leg).find(|room| !taken.contains(room));
                 let (Some(room), Some(agreed), Some(ports)) = (free, &agent.agreed, agent.ports.take())
                 else {
                     return;
@@ -183,6 +182,15 @@ impl Driver {
             }
         };
         self.media(command).await;
+    }
+
+    /// A leg of the room that nobody has.
+    pub(super) fn free_place(&self) -> Option<Leg> {
+        let taken = |place: &Leg| {
+            self.agents.iter().any(|agent| agent.room.is_some_and(|(room, _)| room == *place))
+                || self.second_line_place() == Some(*place)
+        };
+        ROOM_LEGS.map(Leg).find(|place| !taken(place))
     }
 
     pub(super) async fn hang_up_agent(&mut self, leg: LegId) {

@@ -17,6 +17,9 @@ impl Driver {
         for agent in std::mem::take(&mut self.agents) {
             self.calls.switch.hang_up(agent.handle, None).await;
         }
+        if let Some(line) = self.second_line.take() {
+            self.calls.switch.hang_up(line.handle(), None).await;
+        }
         self.fill(&summary);
         if self.intake {
             self.calls.middle.call_ended(&self.record).await;

@@ -6,6 +6,7 @@ mod caller_side;
 mod dial;
 mod ending;
 mod quality;
+mod second_line;
 mod transfer;
 mod wishes;
 
@@ -23,6 +24,7 @@ use record::{Lane, Pii, Record};
 use tokio::sync::mpsc;
 
 use self::agent_side::{OurLeg, next_leg_event};
+use self::second_line::{SecondLine, next_line_event};
 pub use self::transfer::is_dialable;
 use super::accept::Prepared;
 use super::desk::Wishes;
@@ -111,6 +113,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
         agreed,
         media: None,
         agents: Vec::new(),
+        second_line: None,
         record: accepted.record,
         presented: accepted.presented,
         recorded: false,
@@ -149,6 +152,8 @@ struct Driver {
     agreed: Option<Negotiated>,
     media: Option<MediaHandle>,
     agents: Vec<OurLeg>,
+    /// What the agent's phone calls besides.
+    second_line: Option<SecondLine>,
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
@@ -170,10 +175,12 @@ impl Driver {
             if let Some(summary) = self.perform_all().await {
                 return self.finish(*summary).await;
             }
+            self.follow_consultation().await;
             let deadline = self.session.poll_timeout();
             tokio::select! {
                 event = self.caller.events.recv(), if !self.caller.gone => self.caller_event(event).await,
                 event = next_leg_event(&mut self.agents) => self.agent_event(event).await,
+                event = next_line_event(&mut self.second_line) => self.line_event(event).await,
                 event = next_media_event(&mut self.media) => match event {
                     Some(event) => self.media_event(event),
                     None => self.media_ended(),

@@ -2,19 +2,19 @@
 //! department or 110 needs with a call that is handed over (Call-Info, RFC 3261; Diversion, RFC 5806;
 //! History-Info, RFC 7044).
 
-use gateway_call::{Event, LegId, Target};
-use gateway_sip::CallHandle;
-use gateway_sip::identity::Uri;
-use record::Pii;
-
 use std::net::IpAddr;
 use std::time::Instant;
+
+use gateway_call::{Event, LegId, Target};
+use gateway_sip::CallHandle;
 
 use super::Driver;
 use crate::switch::Callee;
 
 /// Not found (RFC 3261 section 21.4.5): the URI of a REFER names nobody we call.
 const NOT_FOUND: u16 = 404;
+/// Call does not exist (RFC 3261 section 21.4.19): a REFER names another call than the phone's own second one.
+const NO_SUCH_CALL: u16 = 481;
 /// Longest number that is dialled.
 const MAX_NUMBER_CHARS: usize = 32;
 
@@ -22,41 +22,38 @@ impl Driver {
     /// The phone asks for a transfer (RFC 3515). Only our own agents and telephone numbers are called: a REFER
     /// must not make the gateway call any address of the internet.
     pub(super) async fn referred(&mut self, leg: LegId, target_uri: &str, replaces: Option<CallHandle>) {
-        let target = if replaces.is_some() { None } else { self.target_of(target_uri) };
-        match target {
-            Some(target) => self.session.handle(Instant::now(), Event::Referred { leg, target }),
-            None => self.refuse_refer(leg, NOT_FOUND).await,
-        }
+        let target = self.calls.live.load().target_of(target_uri);
+        let event = match (replaces, target) {
+            // The phone's own second call: whoever is consulted there gets the caller.
+            (Some(replaced), _) if self.refers_to_second_line(replaced) => Event::ReferredToConsulted { leg },
+            (Some(_), _) => return self.refuse_refer(leg, NO_SUCH_CALL).await,
+            (None, Some(target)) => Event::Referred { leg, target },
+            (None, None) => return self.refuse_refer(leg, NOT_FOUND).await,
+        };
+        self.session.handle(Instant::now(), event);
     }
 
     pub(super) async fn accept_refer(&mut self, leg: LegId) {
-        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+        if let Some(handle) = self.referrer(leg) {
             self.calls.switch.accept_refer(handle).await;
         }
     }
 
     pub(super) async fn refuse_refer(&mut self, leg: LegId, status: u16) {
-        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+        if let Some(handle) = self.referrer(leg) {
             self.calls.switch.refuse_refer(handle, status).await;
         }
     }
 
     pub(super) async fn notify_refer(&mut self, leg: LegId, status: u16, last: bool) {
-        if let Some(handle) = self.agent(leg).map(|agent| agent.handle) {
+        if let Some(handle) = self.referrer(leg) {
             self.calls.switch.notify_refer(handle, status, last).await;
         }
     }
 
-    fn target_of(&self, uri: &str) -> Option<Target> {
-        let user = match uri.strip_prefix("tel:") {
-            Some(number) => number.split(';').next()?.to_owned(),
-            None => Uri::parse(uri)?.user?,
-        };
-        let live = self.calls.live.load();
-        if live.agents.contains(&user) {
-            return Some(Target::Agent(user.as_str().into()));
-        }
-        is_dialable(&user).then(|| Target::Trunk { trunk: None, number: Pii::new(user) })
+    /// The dialog a phone's REFER came in.
+    fn referrer(&mut self, leg: LegId) -> Option<CallHandle> {
+        self.referrer_on_second_line(leg).or_else(|| self.agent(leg).map(|agent| agent.handle))
     }
 
     pub(super) fn callee(&self, target: &Target) -> Option<Callee> {

@@ -17,6 +17,7 @@ impl Driver {
                 // Who asked may have given up waiting.
                 let _ = reply.send(granted);
             }
+            Wish::SecondLine(line, reply) => drop(reply.send(self.take_second_line(*line))),
         }
     }
 

@@ -31,7 +31,7 @@ use crate::hall::{HallEvent, RingFailure};
 use crate::id::LegId;
 use crate::leg::RungLeg;
 use crate::role::Role;
-use crate::session::Next;
+use crate::session::{Consultation, Next};
 use crate::target::Target;
 
 #[derive(Debug)]
@@ -133,6 +133,7 @@ impl Talking {
                 return self.go_on(context, now);
             }
             Event::Referred { leg, target } => return self.referred(context, now, *leg, target.clone()),
+            Event::ReferredToConsulted { leg } => return self.referred_to_consulted(context, now, *leg),
             Event::AgentOffered { agent } | Event::AgentBusy { agent } => {
                 let target = Target::Agent(agent.clone());
                 if self.watchers.claims(&target) {
@@ -239,6 +240,19 @@ impl Talking {
                 Talk::Transferring { to, .. } => to.owns(leg),
                 Talk::Recalling { leg: rung } => rung.leg == leg,
             }
+    }
+
+    pub fn consultation(&self) -> Option<Consultation> {
+        match &self.talk {
+            Talk::Consulting { third: Second::There(_), .. } | Talk::Conference { .. } => {
+                Some(Consultation::There)
+            }
+            Talk::Consulting { .. } => Some(Consultation::Called),
+            Talk::Direct { .. }
+            | Talk::Inviting { .. }
+            | Talk::Transferring { .. }
+            | Talk::Recalling { .. } => None,
+        }
     }
 
     fn agent_leg(&self) -> Option<LegId> {

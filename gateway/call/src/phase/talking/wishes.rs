@@ -17,6 +17,8 @@ use crate::target::Target;
 
 /// Busy here (RFC 3261 §21.4.24): another hand-over is in progress.
 const BUSY_HERE: u16 = 486;
+/// Call does not exist (RFC 3261 §21.4.19): nobody is consulted any more.
+const NO_SUCH_CALL: u16 = 481;
 
 impl Talking {
     /// Grants a wish, or says why not. [`Command::HangUp`] is the session's own.
@@ -85,6 +87,30 @@ impl Talking {
             note.refer = Some(leg);
             note.tell(context, 100, false);
         }
+        self.go_on(context, now)
+    }
+
+    /// The agent's phone sent REFER with Replaces, naming its call to whom it consults: an attended transfer, or
+    /// one without waiting for the answer.
+    pub(super) fn referred_to_consulted(
+        mut self: Box<Self>,
+        context: &mut Context,
+        now: Instant,
+        leg: LegId,
+    ) -> Next {
+        if self.agent_leg() != Some(leg) || self.consultation().is_none() {
+            context.act(Action::RefuseRefer { leg, status: NO_SUCH_CALL });
+            return self.go_on(context, now);
+        }
+        context.act(Action::AcceptRefer { leg });
+        // Told before its leg is hung up, so that the phone knows why.
+        match &mut self.talk {
+            Talk::Consulting { third, note, .. } if !third.is_there() => note.refer = Some(leg),
+            _ => context.act(Action::NotifyRefer { leg, status: 200, last: true }),
+        }
+        // There is a consultation: it cannot be refused.
+        let completed = self.complete(context);
+        debug_assert!(completed.is_ok());
         self.go_on(context, now)
     }
 
