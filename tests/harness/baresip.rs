@@ -136,9 +136,12 @@ impl Baresip {
         eventually("the answer in the phone's trace", async || {
             let log = self.log();
             let is_it = |message: &&str| {
-                message.starts_with(" 200 OK") && message.contains(call_id) && message.contains(" INVITE\r\n")
+                message.contains("\nSIP/2.0 200 OK")
+                    && message.contains(call_id)
+                    && message.contains(" INVITE\r\n")
             };
-            let answer = log.split("SIP/2.0").find(is_it)?;
+            // Each message of the trace begins with a line that ends in `#`.
+            let answer = log.split("#\n").find(is_it)?;
             let tag = |name: &str| {
                 let line = answer.lines().find(|line| line.starts_with(name))?;
                 Some(line.split_once(";tag=")?.1.split(';').next()?.trim().to_owned())
