@@ -6,7 +6,7 @@ use std::net::IpAddr;
 use crate::Config;
 use crate::fault::Fault;
 use crate::layers::Layers;
-use crate::sections::Listen;
+use crate::sections::{Listen, Role};
 use crate::trunks::{GatewayConfig, GatewayTransport, TrunkConfig};
 use gateway_sip::Transport;
 
@@ -223,6 +223,17 @@ fn names(config: &Config, note: &mut Note<'_>) {
     for (i, token) in config.api.tokens.iter().enumerate() {
         if token.name.is_empty() || !seen.insert(token.name.as_str()) {
             note.fault(&format!("api.tokens[{i}].name"), "empty or used twice");
+        }
+        let known = |user: &String| config.agents.iter().any(|agent| agent.user == *user);
+        match (&token.agent, token.role) {
+            (None, Role::Agent) => {
+                note.fault(&format!("api.tokens[{i}].agent"), "missing: the role is `agent`")
+            }
+            (Some(user), Role::Agent) if !known(user) => {
+                note.fault(&format!("api.tokens[{i}].agent"), "there is no such agent");
+            }
+            (Some(_), Role::Agent) | (None, _) => {}
+            (Some(_), _) => note.fault(&format!("api.tokens[{i}].agent"), "only for the role `agent`"),
         }
         if token.token.reveal().len() < MIN_TOKEN_CHARS {
             note.fault(&format!("api.tokens[{i}].token"), "shorter than 16 characters");

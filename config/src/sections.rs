@@ -333,6 +333,8 @@ pub enum Role {
     Supervisor,
     /// Records in the `dispatch` view: a downstream platform.
     Reader,
+    /// The call one agent is in charge of.
+    Agent,
 }
 
 /// One of `[[api.tokens]]`.
@@ -343,6 +345,9 @@ pub struct TokenConfig {
     pub name: String,
     /// What it may do.
     pub role: Role,
+    /// With the role `agent`: whose calls, by account.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub agent: Option<String>,
     /// The bearer token.
     pub token: Secret,
 }

@@ -8,6 +8,8 @@ use subtle::ConstantTimeEq as _;
 /// What a token may do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Role {
+    /// The call one agent is in charge of, and calls out by that agent; no records.
+    Agent,
     /// Records in the views from `dispatch` on: a downstream platform.
     Reader,
     /// Sealed records, recordings, queues and sinks.
@@ -21,13 +23,25 @@ pub enum Role {
 pub struct Token {
     name: String,
     role: Role,
+    /// Whose, when the role is [`Role::Agent`].
+    agent: Option<String>,
     digest: [u8; 32],
 }
 
 impl Token {
     /// Takes a token from the configuration.
     pub fn new(name: impl Into<String>, role: Role, secret: &str) -> Self {
-        Self { name: name.into(), role, digest: Sha256::digest(secret).into() }
+        Self { name: name.into(), role, agent: None, digest: Sha256::digest(secret).into() }
+    }
+
+    /// The token of one agent, by account.
+    pub fn of_agent(name: impl Into<String>, agent: impl Into<String>, secret: &str) -> Self {
+        Self { agent: Some(agent.into()), ..Self::new(name, Role::Agent, secret) }
+    }
+
+    /// The agent whose calls alone it may touch; `None` for a role that may touch all.
+    pub fn agent(&self) -> Option<&str> {
+        self.agent.as_deref()
     }
 
     /// Its name, for the log.
@@ -64,6 +78,7 @@ pub fn authenticate<'a>(tokens: &'a [Token], headers: &HeaderMap) -> Option<&'a 
 /// The view a role gets when it names none, and whether it may have the one it names.
 pub fn view_for(role: Role, asked: Option<View>) -> Option<View> {
     match (role, asked) {
+        (Role::Agent, _) => None,
         (Role::Reader, None) => Some(View::Dispatch),
         (Role::Reader, Some(View::Sealed)) => None,
         (_, None) => Some(View::Sealed),

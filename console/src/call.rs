@@ -100,4 +100,6 @@ pub enum CallRefusal {
     NotNow(&'static str),
     /// The call does not answer now.
     Busy,
+    /// So many calls are in progress that the rest is kept for those who go first.
+    Crowded,
 }

@@ -31,6 +31,9 @@ pub trait Desk: Send + Sync {
     /// One call in progress.
     fn call(&self, id: u64) -> DeskFuture<'_, Option<serde_json::Value>>;
 
+    /// The call that agent is in charge of.
+    fn call_of(&self, agent: String) -> DeskFuture<'_, Option<u64>>;
+
     /// Wants something of a call.
     fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>>;
 

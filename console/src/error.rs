@@ -22,7 +22,12 @@ pub enum ApiError {
     NotNow(&'static str),
     /// The store cannot answer now.
     Unavailable,
+    /// There are too many calls for another ordinary one.
+    Crowded,
 }
+
+/// When it may be tried again after [`ApiError::Crowded`], in seconds.
+const CROWDED_RETRY_AFTER_S: &str = "10";
 
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
@@ -58,6 +63,12 @@ impl IntoResponse for ApiError {
                 "存储暂时不可用",
                 "the store cannot answer now",
             ),
+            Self::Crowded => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "E-API-0503",
+                "通话过多，请稍后再试",
+                "there are too many calls, try again later",
+            ),
         };
         let mut body = json!({ "error": { "code": code, "message": { "zh": zh, "en": en } } });
         if let Self::BadParameter(name) = self {
@@ -66,11 +77,33 @@ impl IntoResponse for ApiError {
         if let Self::NotNow(reason) = self {
             body["error"]["reason"] = reason.into();
         }
+        if self == Self::Crowded {
+            body["error"]["reason"] = "crowded".into();
+        }
         let mut response = (status, Json(body)).into_response();
+        if self == Self::Crowded {
+            let seconds = axum::http::HeaderValue::from_static(CROWDED_RETRY_AFTER_S);
+            response.headers_mut().insert(axum::http::header::RETRY_AFTER, seconds);
+        }
         if self == Self::Unauthorized {
             let bearer = axum::http::HeaderValue::from_static("Bearer realm=\"jiesu\"");
             response.headers_mut().insert(axum::http::header::WWW_AUTHENTICATE, bearer);
         }
         response
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use axum::http::header::RETRY_AFTER;
+
+    use super::*;
+
+    #[test]
+    fn who_is_sent_away_by_the_crowd_learns_when_to_come_again() {
+        let response = ApiError::Crowded.into_response();
+        assert_eq!(response.status(), StatusCode::SERVICE_UNAVAILABLE);
+        assert_eq!(response.headers().get(RETRY_AFTER).unwrap(), CROWDED_RETRY_AFTER_S);
+        assert_eq!(ApiError::Unavailable.into_response().headers().get(RETRY_AFTER), None);
     }
 }

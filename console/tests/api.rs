@@ -61,6 +61,9 @@ impl Desk for OneRecord {
         };
         Box::pin(async move { Ok(begun) })
     }
+    fn call_of(&self, agent: String) -> DeskFuture<'_, Option<u64>> {
+        Box::pin(async move { Ok((agent == "1001").then_some(7)) })
+    }
     fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>> {
         let granted = match (id, wish) {
             (7, CallWish::Resume) => Err(CallRefusal::NotNow("nothing_to_do")),
@@ -84,6 +87,8 @@ async fn get(path: &str, token: Option<&str>) -> (StatusCode, Vec<u8>) {
     let tokens = vec![
         Token::new("platform", Role::Reader, "reader-token-0000"),
         Token::new("hall", Role::Supervisor, "supervisor-token-0"),
+        Token::of_agent("anna", "1001", "agent-token-000000"),
+        Token::of_agent("berta", "1002", "agent-token-222222"),
     ];
     let mut request = Request::get(path);
     if let Some(token) = token {
@@ -178,6 +183,8 @@ async fn post(path: &str, token: &str, body: &str) -> (StatusCode, Value) {
     let tokens = vec![
         Token::new("platform", Role::Reader, "reader-token-0000"),
         Token::new("hall", Role::Supervisor, "supervisor-token-0"),
+        Token::of_agent("anna", "1001", "agent-token-000000"),
+        Token::of_agent("berta", "1002", "agent-token-222222"),
         Token::new("chief", Role::Admin, "admin-token-000000"),
     ];
     let request = Request::post(path).header("authorization", format!("Bearer {token}"));
@@ -186,6 +193,35 @@ async fn post(path: &str, token: &str, body: &str) -> (StatusCode, Value) {
     let status = response.status();
     let body = response.into_body().collect().await.unwrap().to_bytes();
     (status, serde_json::from_slice(&body).unwrap_or_default())
+}
+
+#[tokio::test]
+async fn an_agent_touches_the_call_they_are_in_charge_of_and_nothing_else() {
+    let (anna, berta) = ("agent-token-000000", "agent-token-222222");
+    let calls = |token| async move { get("/api/v1/calls", Some(token)).await };
+    let own: Value = serde_json::from_slice(&calls(anna).await.1).unwrap();
+    assert_eq!(own["calls"].as_array().map(Vec::len), Some(1));
+    let (status, body) = calls(berta).await;
+    assert_eq!((status, body.as_slice()), (StatusCode::OK, br#"{"calls":[]}"#.as_slice()));
+    assert_eq!(get("/api/v1/calls/7", Some(anna)).await.0, StatusCode::OK);
+    assert_eq!(get("/api/v1/calls/7", Some(berta)).await.0, StatusCode::NOT_FOUND);
+    assert_eq!(post("/api/v1/calls/7/hold", anna, "").await.0, StatusCode::ACCEPTED);
+    assert_eq!(post("/api/v1/calls/7/hold", berta, "").await.0, StatusCode::NOT_FOUND);
+    let listen = r#"{"target":{"agent":"1001"},"mode":"listen"}"#;
+    assert_eq!(post("/api/v1/calls/7/supervise", anna, listen).await.0, StatusCode::FORBIDDEN);
+    let phone = r#"{"target":{"phone":"sip:600@192.0.2.9"}}"#;
+    assert_eq!(post("/api/v1/calls/7/transfer", anna, phone).await.0, StatusCode::FORBIDDEN);
+    let out = r#"{"agent":"1001","number":"13900000000"}"#;
+    assert_eq!(post("/api/v1/calls", berta, out).await.0, StatusCode::FORBIDDEN, "another's phone");
+    assert_ne!(post("/api/v1/calls", anna, out).await.0, StatusCode::FORBIDDEN);
+    for path in [
+        "/api/v1/records".to_owned(),
+        format!("/api/v1/records/{ID}"),
+        "/api/v1/queues".into(),
+        "/api/v1/sinks".into(),
+    ] {
+        assert_eq!(get(&path, Some(anna)).await.0, StatusCode::FORBIDDEN, "{path}");
+    }
 }
 
 #[tokio::test]

@@ -134,6 +134,18 @@ impl Desk for RunningDesk {
         Box::pin(async move { Ok(self.calls.directory.describe(CallId(id)).await) })
     }
 
+    fn call_of(&self, agent: String) -> DeskFuture<'_, Option<u64>> {
+        Box::pin(async move {
+            let Some(call) = self.calls.hub.call_of(agent.as_str().into()).await else { return Ok(None) };
+            let described = self.calls.directory.describe(call).await;
+            let target = Target::Agent(agent.as_str().into()).to_string();
+            // Whoever is consulted or supervises talks in the call, too, and is not in charge of it.
+            let in_charge = |leg: &Value| leg["role"] == "agent" && leg["target"] == target.as_str();
+            let legs = described.as_ref().and_then(|call| call["legs"].as_array());
+            Ok(legs.is_some_and(|legs| legs.iter().any(in_charge)).then_some(call.0))
+        })
+    }
+
     fn wish(&self, id: u64, wish: CallWish) -> DeskFuture<'_, Result<(), CallRefusal>> {
         Box::pin(async move {
             let Some(command) = self.command(wish) else { return Ok(Err(CallRefusal::BadTarget)) };
@@ -166,6 +178,7 @@ impl Desk for RunningDesk {
                     "id": begun.call.0, "record_id": begun.record_id, "record_no": begun.record_no,
                 })),
                 Err(NotBegun::Draining) => Err(CallRefusal::NotNow("draining")),
+                Err(NotBegun::Crowded) => Err(CallRefusal::Crowded),
                 Err(NotBegun::NoPort) => Err(CallRefusal::Busy),
             })
         })

@@ -45,7 +45,8 @@ pub fn complete(config: &mut Config) -> anyhow::Result<()> {
     }
     if config.api.tokens.is_empty() {
         let token = Secret::new(secrets.api_token);
-        config.api.tokens = vec![TokenConfig { name: "first-start".into(), role: Role::Admin, token }];
+        config.api.tokens =
+            vec![TokenConfig { name: "first-start".into(), role: Role::Admin, agent: None, token }];
     }
     Ok(())
 }

@@ -36,10 +36,15 @@ pub fn node(config: &Config) -> Node {
 /// The API's tokens.
 pub fn tokens(config: &Config) -> Vec<console::Token> {
     let token = |token: &config::TokenConfig| {
+        if let (Role::Agent, Some(agent)) = (token.role, &token.agent) {
+            return console::Token::of_agent(&token.name, agent, token.token.reveal());
+        }
         let role = match token.role {
             Role::Admin => console::Role::Admin,
             Role::Supervisor => console::Role::Supervisor,
             Role::Reader => console::Role::Reader,
+            // Without an account: it may touch nobody's calls.
+            Role::Agent => console::Role::Agent,
         };
         console::Token::new(&token.name, role, token.token.reveal())
     };

@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use serde_json::{Value, json};
 
 use super::records::Query;
-use crate::auth::Role;
+use crate::auth::{Role, Token};
 use crate::call::{CallOut, CallRefusal, CallTarget, CallWatch, CallWish};
 use crate::error::ApiError;
 use crate::shared::Shared;
@@ -26,13 +26,21 @@ pub async fn list(
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    shared.require(&headers, Role::Supervisor)?;
+    let token = shared.require_calls(&headers)?;
     let query = Query::read(query.as_deref(), &["after", "limit"])?;
     let limit = query.number("limit")?.unwrap_or(DEFAULT_LIMIT);
     if limit == 0 || limit > MAX_LIMIT {
         return Err(ApiError::BadParameter("limit"));
     }
     let after = query.number("after")?.unwrap_or(0);
+    if let Some(agent) = token.agent() {
+        let own = own_call(&shared, agent).await?.filter(|id| *id > after);
+        let call = match own {
+            Some(id) => shared.desk.call(id).await.map_err(|_| ApiError::Unavailable)?,
+            None => None,
+        };
+        return Ok(Json(json!({ "calls": call.as_slice() })));
+    }
     let calls = shared.desk.calls(after, limit as usize).await.map_err(|_| ApiError::Unavailable)?;
     Ok(Json(json!({ "calls": calls })))
 }
@@ -43,7 +51,8 @@ pub async fn one(
     Path(id): Path<u64>,
     headers: HeaderMap,
 ) -> Result<Json<Value>, ApiError> {
-    shared.require(&headers, Role::Supervisor)?;
+    let token = shared.require_calls(&headers)?;
+    own_or_any(&shared, token, id).await?;
     let call = shared.desk.call(id).await.map_err(|_| ApiError::Unavailable)?;
     call.map(Json).ok_or(ApiError::NotFound)
 }
@@ -54,8 +63,11 @@ pub async fn dial(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<(StatusCode, Json<Value>), ApiError> {
-    let token = shared.require(&headers, Role::Supervisor)?;
+    let token = shared.require_calls(&headers)?;
     let wanted: CallOut = parse(&body)?;
+    if token.agent().is_some_and(|agent| agent != wanted.agent) {
+        return Err(ApiError::Forbidden);
+    }
     let begun = shared.desk.dial(wanted).await.map_err(|_| ApiError::Unavailable)?;
     tracing::info!(token = token.name(), begun = begun.is_ok(), "The desk wants a call made.");
     let call = begun.map_err(refused)?;
@@ -69,7 +81,18 @@ fn refused(why: CallRefusal) -> ApiError {
         CallRefusal::BadTarget => ApiError::BadParameter("target"),
         CallRefusal::NotNow(why) => ApiError::NotNow(why),
         CallRefusal::Busy => ApiError::Unavailable,
+        CallRefusal::Crowded => ApiError::Crowded,
     }
+}
+
+/// An agent's token is for the call that agent is in charge of; others' are not there for it.
+async fn own_or_any(shared: &Shared, token: &Token, id: u64) -> Result<(), ApiError> {
+    let Some(agent) = token.agent() else { return Ok(()) };
+    if own_call(shared, agent).await? == Some(id) { Ok(()) } else { Err(ApiError::NotFound) }
+}
+
+async fn own_call(shared: &Shared, agent: &str) -> Result<Option<u64>, ApiError> {
+    shared.desk.call_of(agent.to_owned()).await.map_err(|_| ApiError::Unavailable)
 }
 
 /// `POST /api/v1/calls/{id}/{wish}`: 202 when granted; what comes of it is seen in the call.
@@ -79,12 +102,16 @@ pub async fn wish(
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<StatusCode, ApiError> {
-    let token = shared.require(&headers, Role::Supervisor)?;
+    let token = shared.require_calls(&headers)?;
     let (name, wish) = read(&wish, &body)?;
     if matches!(target_of(&wish), Some(CallTarget::Phone { .. })) && token.role() < Role::Admin {
         // Any address of the internet: for whoever configures the gateway.
         return Err(ApiError::Forbidden);
     }
+    if matches!(wish, CallWish::Supervise(..)) && token.role() < Role::Supervisor {
+        return Err(ApiError::Forbidden);
+    }
+    own_or_any(&shared, token, id).await?;
     let granted = shared.desk.wish(id, wish).await.map_err(|_| ApiError::Unavailable)?;
     tracing::info!(
         call.id = id,

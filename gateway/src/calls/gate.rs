@@ -13,6 +13,9 @@ use record::{Caller, IdentityKey};
 /// Callers whose rate is remembered.
 const MAX_CALLERS: usize = 100_000;
 
+/// The agent's and the far one.
+const LEGS_OF_A_CALL_OUT: usize = 2;
+
 /// Who is let in when it is crowded.
 #[derive(Debug)]
 pub struct Gate {
@@ -31,6 +34,12 @@ impl Gate {
         let rate = Rate { per_second: f64::from(per_minute) / 60.0, burst: per_minute };
         let callers = (per_minute > 0).then(|| Mutex::new(Buckets::new(rate, MAX_CALLERS)));
         Self { ordinary: config.max_calls.saturating_sub(reserve), callers }
+    }
+
+    /// Whether a call of ours may begin while `open` calls and legs are there: its two legs must leave the reserve
+    /// alone, unless it goes to an emergency number.
+    pub fn admits_call_out(&self, open: usize, emergency: bool) -> bool {
+        emergency || open + LEGS_OF_A_CALL_OUT <= self.ordinary
     }
 
     /// Whether this call may come in while `open` calls and legs are there.
@@ -89,6 +98,14 @@ mod tests {
         for lane in [Lane::Crisis, Lane::Transfer110, Lane::PriorityRep] {
             assert_eq!(ask(100, lane), Ok(()), "{lane:?}");
         }
+    }
+
+    #[test]
+    fn a_call_out_leaves_the_reserve_alone_unless_it_is_for_help() {
+        let gate = gate(100, 10, 0);
+        assert!(gate.admits_call_out(88, false));
+        assert!(!gate.admits_call_out(89, false));
+        assert!(gate.admits_call_out(99, true));
     }
 
     #[test]

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 use std::time::Instant;
 
-use gateway_call::{AgentId, CallId};
+use gateway_call::{AgentId, CallId, Target};
 use record::{Caller, Pii, Presentation, Trust, Uuid, Verdict, number::normalise};
 use serde_json::json;
 
@@ -41,6 +41,8 @@ pub struct Begun {
 pub enum NotBegun {
     /// The process takes no more calls.
     Draining,
+    /// The rest is kept for callers who go first.
+    Crowded,
     /// No RTP port is free.
     NoPort,
 }
@@ -49,6 +51,11 @@ pub enum NotBegun {
 pub async fn begin(calls: &Arc<Calls>, wanted: OutboundCall) -> Result<Begun, NotBegun> {
     if *calls.ending.borrow() != Ending::No {
         return Err(NotBegun::Draining);
+    }
+    let target = Target::Trunk { trunk: None, number: wanted.number.clone() };
+    if !calls.gate.admits_call_out(calls.switch.open_legs(), target.is_emergency()) {
+        metrics::counter!("jiesu_calls_refused_total", "reason" => "reserve").increment(1);
+        return Err(NotBegun::Crowded);
     }
     let prepared = accept::prepare(calls, None, Some(&wanted.trunk)).map_err(|_| NotBegun::NoPort)?;
     let live = calls.live.load_full();
