@@ -24,6 +24,8 @@ pub const EXT_VOICE_MESSAGE: &str = "jiesu.voice_message";
 pub const EXT_DIRECTION: &str = "jiesu.direction";
 /// `ext` key under which stands how a call ended, in a word.
 pub const EXT_END: &str = "jiesu.end";
+/// `ext` key under which stands how each leg of ours ended.
+pub const EXT_LEGS: &str = "jiesu.legs";
 /// `ext` key under which each leg's codec, loss, jitter, round trip and opinion score stand.
 pub const EXT_QUALITY: &str = "jiesu.quality";
 /// Where sound was lost on its way into the recording.

@@ -41,6 +41,8 @@ async fn a_citizen_is_called_back_and_both_hear_each_other() {
     let record = rig.record("the call's record", |record| outcome(record) == "answered").await;
     assert_eq!(record["ext"]["jiesu.direction"], json!({ "direction": "outbound" }));
     assert_eq!(record["ext"]["jiesu.end"]["reason"], "agent_hung_up");
+    let leg = json!([{ "leg": 1, "kind": "agent", "answered": true, "ended": "hung_up" }]);
+    assert_eq!(record["ext"]["jiesu.legs"], leg);
     assert_eq!(record["reporter"]["phones"][0]["e164"], format!("+86{CALLER}"));
     assert_ne!(record["call"]["dialled"], CALLER, "the number stands with the reporter alone");
     let quality = record["ext"]["jiesu.quality"].as_array().expect("a leg each");

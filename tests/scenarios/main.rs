@@ -12,6 +12,7 @@ mod call_sipp_to_baresip;
 mod call_three_way;
 mod call_unknown_source;
 mod call_withheld;
+mod carrier_moves_the_sound_by_our_offer;
 mod carrier_uses_another_address;
 mod cli;
 mod disk_full;

@@ -59,6 +59,11 @@ pub enum LegEvent {
         /// The offer; `None` asks for ours.
         sdp: Option<String>,
     },
+    /// The other side's answer to our description inside the call, sent to refresh the session: it may have moved.
+    OfferAnswered {
+        /// The answer.
+        sdp: Option<String>,
+    },
     /// The other side wants us to call someone in its place (REFER).
     Referred {
         /// Whom.

@@ -315,9 +315,10 @@ impl Run {
             Event::Info { call, content_type, body } => {
                 self.pass(call, LegEvent::Info { content_type, body })
             }
-            // We make no offers, no reliable ringing and no REFER of our own yet.
-            Event::OfferAccepted { .. }
-            | Event::OfferRefused { .. }
+            Event::OfferAccepted { call, sdp } => self.pass(call, LegEvent::OfferAnswered { sdp }),
+            // Nobody here makes an offer or sends a REFER, and our ringing carries none that could be answered: a
+            // refused refresh changes nothing, and the endpoint ends the call where it must.
+            Event::OfferRefused { .. }
             | Event::RingingAcknowledged { .. }
             | Event::ReferProgress { .. }
             | Event::ReferRefused { .. } => {}

@@ -9,7 +9,7 @@ use gateway_media::{Leg, Stream};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
-use super::{Driver, answer_offer};
+use super::{Driver, agreed_by, answer_offer, leg_ends};
 use crate::calls::leg;
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
@@ -47,6 +47,7 @@ impl OurLeg {
 
 impl Driver {
     pub(super) async fn agent_event(&mut self, (leg, event): (LegId, Option<LegEvent>)) {
+        self.note_leg_end(leg, event.as_ref());
         self.second_line_hears(leg, event.as_ref());
         let event = match event {
             Some(LegEvent::Ringing { .. }) => Event::LegRinging { leg },
@@ -61,7 +62,13 @@ impl Driver {
                 }
                 return;
             }
-            Some(LegEvent::Confirmed { .. }) => return,
+            Some(LegEvent::Confirmed { sdp } | LegEvent::OfferAnswered { sdp }) => {
+                let Some(agent) = self.agent(leg) else { return };
+                match agreed_by(&mut agent.description, sdp.as_deref()) {
+                    Some(agreed) => return self.agent_agrees(leg, agreed).await,
+                    None => return,
+                }
+            }
             Some(LegEvent::Failed { status }) => {
                 self.drop_agent(leg).await;
                 Event::LegFailed { leg, sip_code: status }
@@ -91,7 +98,7 @@ impl Driver {
             return failed(self, 503);
         };
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
-        let kind = kind_of(&target);
+        let kind = leg_ends::kind(&target);
         let Some(callee) = self.callee(&target) else { return failed(self, 404) };
         let trunk = match &callee {
             Callee::Trunk { trunk, .. } => Some(trunk.as_str()),
@@ -213,6 +220,11 @@ impl Driver {
         let answered =
             answer_offer(&calls, agent.handle, &mut agent.description, agent.address, agent.port, sdp).await;
         let Some(agreed) = answered else { return };
+        self.agent_agrees(leg, agreed).await;
+    }
+
+    async fn agent_agrees(&mut self, leg: LegId, agreed: Negotiated) {
+        let Some(agent) = self.agent(leg) else { return };
         // What the phone does not want to hear is the caller: it put the call on hold (RFC 3264 section 8.4).
         let held = !agreed.direction.sends();
         agent.agreed = Some(agreed.clone());
@@ -231,14 +243,6 @@ const fn room_role(role: Role) -> gateway_media::Role {
         Role::Supervisor(Watch::Listen) => gateway_media::Role::Listener,
         Role::Supervisor(Watch::Whisper) => gateway_media::Role::Whisperer,
         Role::Supervisor(Watch::Barge) => gateway_media::Role::Barger,
-    }
-}
-
-const fn kind_of(target: &Target) -> &'static str {
-    match target {
-        Target::Agent(_) => "agent",
-        Target::Phone(_) => "phone",
-        Target::Trunk { .. } => "trunk",
     }
 }
 

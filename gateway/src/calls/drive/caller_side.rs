@@ -4,9 +4,9 @@ use std::time::Instant;
 
 use gateway_call::Event;
 use gateway_media::{Leg, Stream, digit_of_info};
-use gateway_sip::sdp::{Negotiated, SessionDescription};
+use gateway_sip::sdp::Negotiated;
 
-use super::{Driver, answer_offer};
+use super::{Driver, agreed_by, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::{MediaCommand, Setup};
 use crate::calls::ports::PortPair;
@@ -23,6 +23,7 @@ impl Driver {
                 self.session.handle(now, Event::CallerHungUp { q850 });
             }
             Some(LegEvent::Offer { sdp }) => self.caller_offer(sdp).await,
+            Some(LegEvent::OfferAnswered { sdp }) => self.caller_answers(sdp.as_deref()).await,
             // A citizen hands nobody over.
             Some(LegEvent::Referred { .. }) => {
                 if let Some(handle) = self.caller.handle {
@@ -48,11 +49,12 @@ impl Driver {
         }
     }
 
-    /// The ACK. When the INVITE had no offer, it carries the answer to ours.
+    /// The ACK. When the INVITE or a re-INVITE had no offer, it carries the answer to ours.
     pub(super) async fn confirmed(&mut self, sdp: Option<&str>) {
-        if self.media.is_none() {
-            let answer = sdp.and_then(|sdp| SessionDescription::parse(sdp).ok());
-            match answer.and_then(|answer| self.caller.description.accept_answer(&answer).ok()) {
+        if self.media.is_some() {
+            self.caller_answers(sdp).await;
+        } else {
+            match agreed_by(&mut self.caller.description, sdp) {
                 Some(agreed) => self.start_media(&agreed).await,
                 None => {
                     self.end_caller("SIP;cause=488").await;
@@ -61,6 +63,13 @@ impl Driver {
             }
         }
         self.session.handle(Instant::now(), Event::Confirmed);
+    }
+
+    async fn caller_answers(&mut self, sdp: Option<&str>) {
+        if let Some(agreed) = agreed_by(&mut self.caller.description, sdp) {
+            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
+            self.media(MediaCommand::Change(Leg::CALLER, change)).await;
+        }
     }
 
     pub(super) async fn answer(&mut self) {

@@ -14,6 +14,7 @@ impl Driver {
     pub(super) async fn finish(mut self, summary: Summary) {
         let hung_up = Instant::now();
         // Phones that were still to fall silent when the session gave up waiting for them.
+        self.note_remaining_legs();
         for agent in std::mem::take(&mut self.agents) {
             self.calls.switch.hang_up(agent.handle, None).await;
         }
@@ -77,6 +78,9 @@ impl Driver {
             end["lost"] = lost.into();
         }
         ext.insert(compose::EXT_END.into(), end);
+        if let Some(ends) = self.take_leg_ends() {
+            ext.insert(compose::EXT_LEGS.into(), ends);
+        }
         if summary.flow != "queue" {
             ext.insert(compose::EXT_FLOW.into(), summary.flow.into());
         }

@@ -5,6 +5,7 @@ mod agent_side;
 mod caller_side;
 mod dial;
 mod ending;
+mod leg_ends;
 mod quality;
 mod second_line;
 mod transfer;
@@ -21,6 +22,7 @@ use gateway_media::{BridgeEvent, Leg};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 use record::{Lane, Pii, Record};
+use serde_json::Value;
 use tokio::sync::mpsc;
 
 use self::agent_side::{OurLeg, next_leg_event};
@@ -114,6 +116,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
         media: None,
         agents: Vec::new(),
         second_line: None,
+        leg_ends: Vec::new(),
         record: accepted.record,
         presented: accepted.presented,
         recorded: false,
@@ -154,6 +157,8 @@ struct Driver {
     agents: Vec<OurLeg>,
     /// What the agent's phone calls besides.
     second_line: Option<SecondLine>,
+    /// How each leg of ours ended, for the record.
+    leg_ends: Vec<Value>,
     record: Record,
     presented: Option<Pii<String>>,
     recorded: bool,
@@ -182,7 +187,7 @@ impl Driver {
                 event = next_leg_event(&mut self.agents) => self.agent_event(event).await,
                 event = next_line_event(&mut self.second_line) => self.line_event(event).await,
                 event = next_media_event(&mut self.media) => match event {
-                    Some(event) => self.media_event(event),
+                    Some(event) => self.media_event(event).await,
                     None => self.media_ended(),
                 },
                 Some(wish) = wishes.recv() => self.wish(wish),
@@ -229,7 +234,7 @@ impl Driver {
 
     // === what happened ===
 
-    fn media_event(&mut self, event: MediaEvent) {
+    async fn media_event(&mut self, event: MediaEvent) {
         let now = Instant::now();
         let event = match event {
             MediaEvent::CallerSilent(silent) => Event::SilentFor(silent),
@@ -243,6 +248,9 @@ impl Driver {
             MediaEvent::Bridge(BridgeEvent::ReceiveTimeout { leg: Leg::CALLER }) => {
                 // Nothing came for so long: the peer is gone without a BYE.
                 Event::CallerLost
+            }
+            MediaEvent::Bridge(BridgeEvent::ReceiveTimeout { leg }) => {
+                return self.leg_fell_silent(leg).await;
             }
             MediaEvent::Bridge(_) => return,
         };
@@ -315,6 +323,13 @@ async fn next_media_event(media: &mut Option<MediaHandle>) -> Option<MediaEvent>
     }
 }
 
+/// What their answer to our last description inside the call comes to; nothing when it cannot be used, and the call
+/// goes on as it was.
+fn agreed_by(description: &mut LocalDescription, sdp: Option<&str>) -> Option<Negotiated> {
+    let answer = SessionDescription::parse(sdp?).ok()?;
+    description.accept_answer(&answer).ok()
+}
+
 async fn answer_offer(
     calls: &Calls,
     handle: CallHandle,
@@ -325,7 +340,7 @@ async fn answer_offer(
 ) -> Option<Negotiated> {
     let capabilities = leg::capabilities(&calls.media);
     let Some(sdp) = sdp else {
-        // They ask for our offer; the answer would come in the ACK. What stands is offered again.
+        // They ask for our offer: the answer comes in the ACK. What stands is offered again.
         let offer = description.offer(address, port, Direction::SendRecv, &capabilities);
         calls.switch.answer_offer(handle, offer).await;
         return None;

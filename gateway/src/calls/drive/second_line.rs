@@ -7,9 +7,9 @@ use std::time::Instant;
 use gateway_call::{Command, CommandRefused, Consultation, Event, LegId, Role};
 use gateway_media::{Leg, Stream};
 use gateway_sip::CallHandle;
-use gateway_sip::sdp::{LocalDescription, Negotiated, SessionDescription};
+use gateway_sip::sdp::{LocalDescription, Negotiated};
 
-use super::{Driver, answer_offer};
+use super::{Driver, agreed_by, answer_offer};
 use crate::calls::leg;
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
@@ -177,11 +177,9 @@ impl Driver {
     pub(super) async fn line_event(&mut self, event: Option<LegEvent>) {
         let Some(line) = self.second_line.as_mut() else { return };
         match event {
-            Some(LegEvent::Confirmed { sdp }) => {
-                if line.agreed.is_none() {
-                    let answer = sdp.and_then(|sdp| SessionDescription::parse(&sdp).ok());
-                    line.agreed = answer.and_then(|answer| line.description.accept_answer(&answer).ok());
-                    self.second_line_speaks().await;
+            Some(LegEvent::Confirmed { sdp } | LegEvent::OfferAnswered { sdp }) => {
+                if let Some(agreed) = agreed_by(&mut line.description, sdp.as_deref()) {
+                    self.line_agrees(agreed).await;
                 }
             }
             Some(LegEvent::Offer { sdp }) => self.line_offer(sdp).await,
@@ -218,12 +216,17 @@ impl Driver {
         let Some(line) = self.second_line.as_mut() else { return };
         let (handle, address, port) = (line.handle, line.address, line.port);
         let answered = answer_offer(&calls, handle, &mut line.description, address, port, sdp).await;
-        let Some(agreed) = answered else { return };
-        line.agreed = Some(agreed.clone());
-        if let Some(room) = line.room {
-            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(room, change)).await;
+        if let Some(agreed) = answered {
+            self.line_agrees(agreed).await;
         }
+    }
+
+    async fn line_agrees(&mut self, agreed: Negotiated) {
+        let Some(line) = self.second_line.as_mut() else { return };
+        line.agreed = Some(agreed.clone());
+        let Some(room) = line.room else { return self.second_line_speaks().await };
+        let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
+        self.media(MediaCommand::Change(room, change)).await;
     }
 }
 
