@@ -7,6 +7,7 @@ use std::net::IpAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use gateway_media::SrtpPolicy;
 use gateway_sip::trunk::{
     CallerIdentity, DtmfPreference, Manner, NumberFormat, Presentation, PrivacyStyle, Profile, Reliable,
 };
@@ -54,6 +55,8 @@ pub struct TrunkConfig {
     pub domain: Option<String>,
     /// The address this carrier must use for us, in Via, Contact and SDP, when it is another than the rest sees.
     pub external_address: Option<IpAddr>,
+    /// Whether sound is encrypted on this trunk; `media.srtp` when absent.
+    pub srtp: Option<SrtpPolicy>,
     /// Which number calls through this trunk show.
     #[serde(default)]
     pub caller_id: CallerIdConfig,

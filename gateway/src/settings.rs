@@ -127,7 +127,6 @@ pub fn rtp_address(config: &Config, written: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::calls::Live;
 
     fn with_trunks(own: Option<&str>) -> Config {
         let trunk = |name: &str, own: Option<&str>| config::TrunkConfig {
@@ -136,14 +135,6 @@ mod tests {
             ..config::TrunkConfig::default()
         };
         Config { trunks: vec![trunk("plain", None), trunk("other", own)], ..Config::default() }
-    }
-
-    #[test]
-    fn a_carrier_with_an_address_of_ours_of_its_own_gets_it_in_sdp_and_the_others_do_not() {
-        let live = Live::new(&with_trunks(Some("203.0.113.77")));
-        assert_eq!(live.external_address("other"), Some("203.0.113.77".parse().unwrap()));
-        assert_eq!(live.external_address("plain"), None);
-        assert_eq!(live.external_address("nobody"), None);
     }
 
     #[test]

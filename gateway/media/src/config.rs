@@ -2,7 +2,7 @@
 
 use std::{net::IpAddr, time::Duration};
 
-use serde::{Deserialize, Deserializer, de};
+use serde::{Deserialize, Deserializer, Serialize, de};
 
 use crate::Codec;
 
@@ -20,6 +20,8 @@ pub struct MediaConfig {
     pub comfort_noise: bool,
     /// Whether sound is encrypted (SRTP with keys in SDP). Default `"off"`.
     pub srtp: SrtpPolicy,
+    /// The same for agents' phones, where it is another. Default as `srtp`.
+    pub agent_srtp: Option<SrtpPolicy>,
     /// The jitter buffer, the same for every leg so that both sides of a recording stay aligned.
     pub jitter: JitterConfig,
     /// Whose packets may set the far end's address. Default `signalled-address`.
@@ -126,7 +128,7 @@ pub enum InBandDigits {
 }
 
 /// Whether sound is encrypted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum SrtpPolicy {
     /// Never.
@@ -158,6 +160,7 @@ impl Default for MediaConfig {
             codecs: vec![Codec::Pcma, Codec::Pcmu, Codec::G722, Codec::Opus],
             comfort_noise: true,
             srtp: SrtpPolicy::Off,
+            agent_srtp: None,
             jitter: JitterConfig::default(),
             latch: LatchPolicy::SignalledAddress,
             in_band_digits: InBandDigits::Auto,

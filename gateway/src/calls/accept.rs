@@ -3,7 +3,6 @@
 //! Order matters: lists before anything is answered, description and ports before the durable draft, the
 //! draft before the 200.
 
-use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -13,6 +12,7 @@ use record::{Decision, Outcome, Record, Uuid};
 
 use super::decision::{self, Decided};
 use super::drive::{self, Accepted, Far};
+use super::leg::Towards;
 use super::ports::PortPair;
 use super::{Calls, leg, second_line, silent_line};
 use crate::compose::{self, CallLine};
@@ -66,7 +66,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         refused(&calls, flow.intake, record, Outcome::Blocked, DECLINE).await;
         return calls.switch.refuse(call, DECLINE, None).await;
     }
-    let prepared = match prepare(&calls, invite.sdp.as_deref(), Some(&invite.trunk)) {
+    let prepared = match prepare(&calls, invite.sdp.as_deref(), calls.towards_trunk(&invite.trunk)) {
         Ok(prepared) => prepared,
         Err((status, reason)) => {
             tracing::warn!(record.id = %record.record_id, trunk = %invite.trunk, status, reason, "A call could not be taken.");
@@ -93,7 +93,7 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
 }
 
 async fn hold(calls: &Calls, call: CallHandle, invite: &IncomingInvite, events: LegEvents, limit: Duration) {
-    let address = calls.media_address_towards(Some(&invite.trunk));
+    let address = calls.towards_trunk(&invite.trunk).address;
     if let Err(status) = silent_line::hold(calls, call, address, invite.sdp.as_deref(), events, limit).await {
         metrics::counter!("jiesu_calls_refused_total", "reason" => refusal(status)).increment(1);
         calls.switch.refuse(call, status, None).await;
@@ -115,8 +115,8 @@ const fn refusal(status: u16) -> &'static str {
 pub struct Prepared {
     /// Our RTP ports.
     pub ports: PortPair,
-    /// Our address as this trunk must use it.
-    pub address: IpAddr,
+    /// What the other side is to know of us.
+    pub towards: Towards,
     /// Our description, with its version.
     pub description: LocalDescription,
     /// The SDP of the 200: an answer, or an offer when the INVITE had none.
@@ -125,28 +125,26 @@ pub struct Prepared {
     pub agreed: Option<Negotiated>,
 }
 
-/// `trunk` is where the call comes from or goes to, if it is one.
 pub(super) fn prepare(
     calls: &Calls,
     offer: Option<&str>,
-    trunk: Option<&str>,
+    towards: Towards,
 ) -> Result<Prepared, (u16, &'static str)> {
     let status = |error: SdpError| (error.status(), refusal(error.status()));
     let offer = offer.map(SessionDescription::parse).transpose().map_err(status)?;
     let ports = calls.ports.bind().map_err(|_| (503, "no-rtp-port"))?;
     let mut description = leg::description();
-    let address = calls.media_address_towards(trunk);
-    let (port, capabilities) = (ports.port, leg::capabilities(&calls.media));
+    let (address, port, capabilities) = (towards.address, ports.port, &towards.capabilities);
     let (sdp, agreed) = match offer {
         Some(offer) => {
             let (sdp, agreed) = description
-                .answer(&offer, address, port, Direction::SendRecv, &capabilities)
+                .answer(&offer, address, port, Direction::SendRecv, capabilities)
                 .map_err(status)?;
             (sdp, Some(agreed))
         }
-        None => (description.offer(address, port, Direction::SendRecv, &capabilities), None),
+        None => (description.offer(address, port, Direction::SendRecv, capabilities), None),
     };
-    Ok(Prepared { ports, address, description, sdp, agreed })
+    Ok(Prepared { ports, towards, description, sdp, agreed })
 }
 
 /// What the agent's phone may show: the number, unless the caller asked to hide it.

@@ -3,19 +3,72 @@
 use std::net::{IpAddr, SocketAddr};
 use std::time::{Instant, SystemTime, UNIX_EPOCH};
 
+use config::TrunkConfig;
 use gateway_media::codec::opus;
 use gateway_media::{
     Codec, Direction, MediaConfig, SrtpKey, SrtpKeys, SrtpPolicy, SrtpSuite, Stream, StreamConfig,
     StreamFormat,
 };
 use gateway_sip::sdp;
+use gateway_sip::trunk::DtmfPreference;
 use rand::Rng as _;
 
 /// The discard port.
 const DISCARD: u16 = 9;
 
-/// What we offer and answer with.
-pub fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
+/// Towards whom a leg is.
+#[derive(Clone, Copy, Debug)]
+pub enum Side<'a> {
+    /// A carrier.
+    Trunk(&'a TrunkConfig),
+    /// An agent's phone.
+    Agent,
+    /// Anybody else.
+    Other,
+}
+
+/// What a leg says of us in its descriptions, for as long as it lives.
+#[derive(Clone, Debug)]
+pub struct Towards {
+    /// Where sound is to be sent.
+    pub address: IpAddr,
+    /// What we can.
+    pub capabilities: sdp::Capabilities,
+}
+
+impl Towards {
+    /// What that side is to know of us; `address` is what everybody sees.
+    pub fn new(media: &MediaConfig, address: IpAddr, side: Side<'_>) -> Self {
+        let mut capabilities = capabilities(media);
+        let mut towards = address;
+        let srtp = match side {
+            Side::Trunk(trunk) => {
+                // One of the other family than our RTP sockets leads nowhere.
+                let own = trunk.external_address.filter(|own| own.is_ipv4() == address.is_ipv4());
+                towards = own.unwrap_or(address);
+                // Without events both ends find the tones.
+                capabilities.telephone_event = trunk.manners().dtmf != DtmfPreference::InBand;
+                trunk.srtp
+            }
+            Side::Agent => media.agent_srtp,
+            Side::Other => None,
+        };
+        if let Some(policy) = srtp {
+            capabilities.srtp = srtp_policy(policy);
+        }
+        Self { address: towards, capabilities }
+    }
+}
+
+const fn srtp_policy(policy: SrtpPolicy) -> sdp::SrtpPolicy {
+    match policy {
+        SrtpPolicy::Off => sdp::SrtpPolicy::Off,
+        SrtpPolicy::Optional => sdp::SrtpPolicy::Optional,
+        SrtpPolicy::Required => sdp::SrtpPolicy::Required,
+    }
+}
+
+fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
     let ours = |codec: &Codec| match codec {
         Codec::Pcma => sdp::Codec::Pcma,
         Codec::Pcmu => sdp::Codec::Pcmu,
@@ -25,11 +78,7 @@ pub fn capabilities(media: &MediaConfig) -> sdp::Capabilities {
     sdp::Capabilities {
         codecs: media.codecs.iter().map(ours).collect(),
         comfort_noise: media.comfort_noise,
-        srtp: match media.srtp {
-            SrtpPolicy::Off => sdp::SrtpPolicy::Off,
-            SrtpPolicy::Optional => sdp::SrtpPolicy::Optional,
-            SrtpPolicy::Required => sdp::SrtpPolicy::Required,
-        },
+        srtp: srtp_policy(media.srtp),
         ..sdp::Capabilities::default()
     }
 }
@@ -143,5 +192,46 @@ fn direction(direction: sdp::Direction) -> Direction {
         sdp::Direction::SendOnly => Direction::SendOnly,
         sdp::Direction::RecvOnly => Direction::ReceiveOnly,
         sdp::Direction::Inactive => Direction::Inactive,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn towards(side: Side<'_>, policy: SrtpPolicy) -> Towards {
+        let media =
+            MediaConfig { srtp: policy, agent_srtp: Some(SrtpPolicy::Required), ..MediaConfig::default() };
+        Towards::new(&media, [127, 0, 0, 1].into(), side)
+    }
+
+    #[test]
+    fn a_carrier_has_its_own_rule_of_encryption_and_agents_theirs() {
+        let open = TrunkConfig { srtp: Some(SrtpPolicy::Off), ..TrunkConfig::default() };
+        let usual = TrunkConfig::default();
+        let srtp = |side| towards(side, SrtpPolicy::Optional).capabilities.srtp;
+        assert_eq!(srtp(Side::Trunk(&open)), sdp::SrtpPolicy::Off);
+        assert_eq!(srtp(Side::Trunk(&usual)), sdp::SrtpPolicy::Optional);
+        assert_eq!(srtp(Side::Agent), sdp::SrtpPolicy::Required);
+        assert_eq!(srtp(Side::Other), sdp::SrtpPolicy::Optional);
+    }
+
+    #[test]
+    fn a_carrier_that_knows_tones_only_is_offered_no_events() {
+        let mut tones = TrunkConfig::default();
+        tones.manner.dtmf = Some(DtmfPreference::InBand);
+        let events = |trunk| towards(Side::Trunk(trunk), SrtpPolicy::Off).capabilities.telephone_event;
+        assert!(!events(&tones));
+        assert!(events(&TrunkConfig::default()));
+    }
+
+    #[test]
+    fn an_address_of_ours_of_the_other_family_is_no_place_for_sound() {
+        let with = |own: &str| {
+            let trunk = TrunkConfig { external_address: own.parse().ok(), ..TrunkConfig::default() };
+            towards(Side::Trunk(&trunk), SrtpPolicy::Off).address
+        };
+        assert_eq!(with("203.0.113.77"), IpAddr::from([203, 0, 113, 77]));
+        assert_eq!(with("2001:db8::7"), IpAddr::from([127, 0, 0, 1]));
     }
 }

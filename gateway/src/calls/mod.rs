@@ -35,8 +35,9 @@ use record::{NumberContext, Pii};
 use tokio::sync::watch;
 
 use self::drive::is_dialable;
+use self::leg::{Side, Towards};
 use crate::intake::Middle;
-use crate::switch::Switch;
+use crate::switch::{Callee, Switch};
 
 /// What every call shares.
 pub struct Calls {
@@ -113,11 +114,6 @@ impl Live {
         self.trunks.iter().find(|trunk| !trunk.gateways.is_empty()).map(|trunk| trunk.name.as_str())
     }
 
-    /// The address that trunk must use for us, where it is another than the rest sees.
-    pub fn external_address(&self, trunk: &str) -> Option<IpAddr> {
-        self.trunks.iter().find(|known| known.name == trunk)?.external_address
-    }
-
     /// Whom an agent's phone means by this URI: another agent, or a telephone number. Nobody else is called for
     /// a phone: it must not make the gateway call any address of the internet.
     pub fn target_of(&self, uri: &str) -> Option<Target> {
@@ -163,11 +159,25 @@ impl Calls {
         self.counters.active.load(Ordering::Relaxed)
     }
 
-    /// The address in SDP towards a trunk: the one this carrier must use for us, else everybody's. One of the other
-    /// family than our RTP sockets leads nowhere and is passed over.
-    pub fn media_address_towards(&self, trunk: Option<&str>) -> IpAddr {
-        let own = trunk.and_then(|name| self.live.load().external_address(name));
-        own.filter(|own| own.is_ipv4() == self.media_address.is_ipv4()).unwrap_or(self.media_address)
+    /// What a leg through that trunk is to know of us.
+    pub fn towards_trunk(&self, name: &str) -> Towards {
+        let live = self.live.load();
+        let side = live.trunks.iter().find(|trunk| trunk.name == name).map_or(Side::Other, Side::Trunk);
+        Towards::new(&self.media, self.media_address, side)
+    }
+
+    /// What a leg to whom we call is to know of us.
+    pub fn towards(&self, callee: &Callee) -> Towards {
+        match callee {
+            Callee::Trunk { trunk, .. } => self.towards_trunk(trunk),
+            Callee::Agent(_) => self.towards_agent(),
+            Callee::Phone { .. } => Towards::new(&self.media, self.media_address, Side::Other),
+        }
+    }
+
+    /// What a leg to or from an agent's phone is to know of us.
+    pub fn towards_agent(&self) -> Towards {
+        Towards::new(&self.media, self.media_address, Side::Agent)
     }
 
     fn next_call_id(&self) -> CallId {

@@ -57,7 +57,8 @@ pub async fn begin(calls: &Arc<Calls>, wanted: OutboundCall) -> Result<Begun, No
         metrics::counter!("jiesu_calls_refused_total", "reason" => "reserve").increment(1);
         return Err(NotBegun::Crowded);
     }
-    let prepared = accept::prepare(calls, None, Some(&wanted.trunk)).map_err(|_| NotBegun::NoPort)?;
+    let prepared =
+        accept::prepare(calls, None, calls.towards_trunk(&wanted.trunk)).map_err(|_| NotBegun::NoPort)?;
     let live = calls.live.load_full();
     let (_, numbers) = live.trunk(&wanted.trunk);
     let far = Caller {

@@ -56,7 +56,8 @@ async fn try_take(
     }
     let target = calls.live.load().target_of(&invite.request_uri).ok_or(NOT_FOUND)?;
     let call = calls.hub.call_of(agent.as_str().into()).await.ok_or(NOT_IN_A_CALL)?;
-    let prepared = accept::prepare(calls, invite.sdp.as_deref(), None).map_err(|(status, _)| status)?;
+    let prepared =
+        accept::prepare(calls, invite.sdp.as_deref(), calls.towards_agent()).map_err(|(status, _)| status)?;
     let line = NewLine { agent, target, handle, events, host: invite.remote.ip(), prepared };
     calls.directory.second_line(call, line).await
 }

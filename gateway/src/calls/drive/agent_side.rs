@@ -10,10 +10,10 @@ use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
 use super::{Driver, agreed_by, answer_offer, leg_ends};
-use crate::calls::leg;
+use crate::calls::leg::{self, Towards};
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
-use crate::switch::{Callee, LegEvent, LegEvents, OutgoingCall};
+use crate::switch::{LegEvent, LegEvents, OutgoingCall};
 
 /// Legs the media room gives to ours: 0 is the caller.
 const ROOM_LEGS: std::ops::Range<u8> = 1..16;
@@ -27,8 +27,8 @@ pub(super) struct OurLeg {
     pub(super) handle: CallHandle,
     events: LegEvents,
     description: LocalDescription,
-    /// Where it is told to send its sound.
-    address: IpAddr,
+    /// What it knows of us.
+    towards: Towards,
     port: u16,
     /// Its sockets until the media task has them.
     ports: Option<PortPair>,
@@ -100,15 +100,11 @@ impl Driver {
         let shown = self.presented.as_ref().map(|number| number.reveal().clone());
         let kind = leg_ends::kind(&target);
         let Some(callee) = self.callee(&target) else { return failed(self, 404) };
-        let trunk = match &callee {
-            Callee::Trunk { trunk, .. } => Some(trunk.as_str()),
-            Callee::Agent(_) | Callee::Phone { .. } => None,
-        };
-        let address = self.calls.media_address_towards(trunk);
-        let headers = self.context_headers(&target, address);
+        let towards = self.calls.towards(&callee);
+        let headers = self.context_headers(&target, towards.address);
         let mut description = leg::description();
-        let capabilities = leg::capabilities(&self.calls.media);
-        let offer = description.offer(address, ports.port, Direction::SendRecv, &capabilities);
+        let offer =
+            description.offer(towards.address, ports.port, Direction::SendRecv, &towards.capabilities);
         let invitation = OutgoingCall {
             callee,
             caller_display: None,
@@ -129,7 +125,7 @@ impl Driver {
                     handle,
                     events,
                     description,
-                    address,
+                    towards,
                     port,
                     ports,
                     agreed: None,
@@ -218,7 +214,7 @@ impl Driver {
         let calls = self.calls.clone();
         let Some(agent) = self.agent(leg) else { return };
         let answered =
-            answer_offer(&calls, agent.handle, &mut agent.description, agent.address, agent.port, sdp).await;
+            answer_offer(&calls, agent.handle, &mut agent.description, &agent.towards, agent.port, sdp).await;
         let Some(agreed) = answered else { return };
         self.agent_agrees(leg, agreed).await;
     }

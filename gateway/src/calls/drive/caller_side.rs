@@ -111,9 +111,8 @@ impl Driver {
 
     pub(super) async fn caller_offer(&mut self, sdp: Option<String>) {
         let Some(handle) = self.caller.handle else { return };
-        let address = self.caller.address;
-        let answered =
-            answer_offer(&self.calls, handle, &mut self.caller.description, address, self.caller.port, sdp);
+        let (description, port) = (&mut self.caller.description, self.caller.port);
+        let answered = answer_offer(&self.calls, handle, description, &self.caller.towards, port, sdp);
         if let Some(agreed) = answered.await {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
             self.media(MediaCommand::Change(Leg::CALLER, change)).await;

@@ -30,9 +30,10 @@ use self::second_line::{SecondLine, next_line_event};
 pub use self::transfer::is_dialable;
 use super::accept::Prepared;
 use super::desk::Wishes;
+use super::leg::Towards;
 use super::media::{MediaCommand, MediaEvent, MediaHandle};
 use super::ports::PortPair;
-use super::{Calls, Ending, leg};
+use super::{Calls, Ending};
 use crate::switch::{Callee, LegEvents, wait_until};
 
 /// A call with a verdict, ports and a durable draft.
@@ -98,7 +99,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
         }
     };
     let (handle, host, events) = leg;
-    let Prepared { ports, address, description, sdp, agreed } = accepted.prepared;
+    let Prepared { ports, towards, description, sdp, agreed } = accepted.prepared;
     let driver = Driver {
         session,
         caller: CallerLeg {
@@ -107,7 +108,7 @@ pub async fn drive(calls: Arc<Calls>, call: CallId, accepted: Accepted) {
             gone: handle.is_none(),
             events,
             description,
-            address,
+            towards,
             port: ports.port,
             sdp,
         },
@@ -139,8 +140,8 @@ struct CallerLeg {
     /// Where its signalling comes from.
     host: IpAddr,
     description: LocalDescription,
-    /// Where it is told to send its sound.
-    address: IpAddr,
+    /// What it knows of us.
+    towards: Towards,
     port: u16,
     sdp: String,
     gone: bool,
@@ -334,19 +335,19 @@ async fn answer_offer(
     calls: &Calls,
     handle: CallHandle,
     description: &mut LocalDescription,
-    address: std::net::IpAddr,
+    towards: &Towards,
     port: u16,
     sdp: Option<String>,
 ) -> Option<Negotiated> {
-    let capabilities = leg::capabilities(&calls.media);
+    let (address, capabilities) = (towards.address, &towards.capabilities);
     let Some(sdp) = sdp else {
         // They ask for our offer: the answer comes in the ACK. What stands is offered again.
-        let offer = description.offer(address, port, Direction::SendRecv, &capabilities);
+        let offer = description.offer(address, port, Direction::SendRecv, capabilities);
         calls.switch.answer_offer(handle, offer).await;
         return None;
     };
     let answered = SessionDescription::parse(&sdp)
-        .and_then(|offer| description.answer(&offer, address, port, Direction::SendRecv, &capabilities));
+        .and_then(|offer| description.answer(&offer, address, port, Direction::SendRecv, capabilities));
     match answered {
         Ok((answer, agreed)) => {
             calls.switch.answer_offer(handle, answer).await;

@@ -10,7 +10,7 @@ use gateway_sip::CallHandle;
 use gateway_sip::sdp::{LocalDescription, Negotiated};
 
 use super::{Driver, agreed_by, answer_offer};
-use crate::calls::leg;
+use crate::calls::leg::{self, Towards};
 use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
 use crate::calls::second_line::{NOT_IN_A_CALL, NewLine, TEMPORARILY_UNAVAILABLE};
@@ -28,7 +28,8 @@ pub(super) struct SecondLine {
     first: LegId,
     host: IpAddr,
     description: LocalDescription,
-    address: IpAddr,
+    /// What it knows of us.
+    towards: Towards,
     port: u16,
     /// Its sockets until the media task has them.
     ports: Option<PortPair>,
@@ -77,7 +78,7 @@ impl Driver {
             first,
             host: line.host,
             description: prepared.description,
-            address: prepared.address,
+            towards: prepared.towards,
             port: prepared.ports.port,
             ports: Some(prepared.ports),
             sdp: prepared.sdp,
@@ -214,8 +215,8 @@ impl Driver {
     async fn line_offer(&mut self, sdp: Option<String>) {
         let calls = self.calls.clone();
         let Some(line) = self.second_line.as_mut() else { return };
-        let (handle, address, port) = (line.handle, line.address, line.port);
-        let answered = answer_offer(&calls, handle, &mut line.description, address, port, sdp).await;
+        let (handle, port) = (line.handle, line.port);
+        let answered = answer_offer(&calls, handle, &mut line.description, &line.towards, port, sdp).await;
         if let Some(agreed) = answered {
             self.line_agrees(agreed).await;
         }
