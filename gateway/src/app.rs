@@ -28,7 +28,7 @@ use crate::http::{self, Checks};
 use crate::intake::Middle;
 use crate::net::tls::{self, Tls};
 use crate::switch::{self, Incoming, Sockets, Switch};
-use crate::{calls, clock, fetch, recover, settings, trunks};
+use crate::{calls, clock, fetch, recover, settings, texts, trunks};
 
 /// How often records that the disk did not take, and overdue transcripts, are looked after.
 const HOUSEKEEPING: Duration = Duration::from_secs(2);
@@ -164,7 +164,8 @@ impl App {
         let tls = self.tls;
         let origins = Arc::new(self.config.sip.websocket_origins.clone());
         let secured = switch::Secured { tls: tls.clone(), origins };
-        let (switch, incoming, presence) = switch::start(self.sockets, secured, endpoint, rand::random())?;
+        let switch::Started { switch, incoming, presence, texts: written } =
+            switch::start(self.sockets, secured, endpoint, rand::random())?;
         let live = Live::new(&self.config);
         let hub = Hub::start(live.call.clone(), presence);
         let calls = Arc::new(Calls {
@@ -198,6 +199,7 @@ impl App {
         }
         let channels = Arc::new(self.channels);
         let media_folder = self.config.node.data_dir.join("attachments");
+        workers.spawn(texts::work(calls.clone(), written, stopped.clone()));
         workers.spawn(fetch::work(middle.clone(), channels.clone(), media_folder, stopped.clone()));
         workers.spawn(watch_certificates(tls.clone(), self.config.clone(), stopped.clone()));
         workers.spawn(housekeeping(calls.clone(), self.prometheus.clone(), stopped.clone()));

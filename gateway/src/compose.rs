@@ -12,7 +12,10 @@ use record::{
 };
 
 use crate::calls::caller::Dialled;
+use crate::texts::SipText;
 
+/// The channel of texts by SIP: what a telephone number writes is a text message (短信), whatever carries it.
+pub const CHANNEL_OF_TEXTS: &str = "sms";
 /// `ext` key under which the recording notice stands.
 pub const EXT_NOTICE: &str = "jiesu.notice";
 /// `ext` key under which the word of the number's own flow stands (`hang_up`, `voice_message` …) where it was
@@ -99,6 +102,44 @@ pub fn from_call(
     });
     apply_verdict(&mut record, verdict);
     record
+}
+
+/// A record of a text by SIP: a text message from a telephone number.
+pub fn from_text(node: &Node, record_id: Uuid, at: Timestamp, text: &SipText, verdict: &Verdict) -> Record {
+    let channel = Channel {
+        code: CHANNEL_OF_TEXTS.into(),
+        medium: Medium::Text,
+        provider: Some(text.trunk.clone()),
+        account: Some(text.account.clone()),
+        interaction_id: Some(record_id.to_string()),
+        provider_ids: Some(vec![text.key.clone()]),
+        received_at: at,
+        first_response_at: None,
+        upstream: None,
+    };
+    let mut record = blank(node, record_id, at, channel, reporter_of_caller(node, &text.sender));
+    record.messages = Some(vec![written(&text.key, at, text.text.reveal())]);
+    record.request.text = text.text.reveal().clone();
+    record.request.provenance =
+        Some(Provenance { by: ProvenanceBy::Channel, engine: None, confidence: None });
+    let refused = verdict.decision == record::Decision::Refuse;
+    record.triage = triage(if refused { Acceptability::NotAccepted } else { Acceptability::Accept });
+    record.state = State::Final;
+    apply_verdict(&mut record, verdict);
+    record
+}
+
+/// A text a citizen wrote, outside of a call or in it.
+pub fn written(key: &str, at: Timestamp, text: &str) -> Message {
+    Message {
+        id: key.to_owned(),
+        at,
+        from: MessageFrom::Reporter,
+        kind: MessageKind::Text,
+        text: Some(text.to_owned()),
+        attachment: None,
+        dedupe_key: Some(key.to_owned()),
+    }
 }
 
 /// What the signalling knows of a call.

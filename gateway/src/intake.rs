@@ -16,6 +16,7 @@ use record::{
 use serde_json::json;
 
 use crate::compose::{self, Node};
+use crate::texts::SipText;
 
 /// Job: transcribe a recording.
 pub const JOB_TRANSCRIBE: &str = "transcribe";
@@ -86,6 +87,42 @@ impl Middle {
                 record
             }
         }
+    }
+
+    /// Something was added to the record of a call in progress. Whether it is on disk.
+    pub async fn call_noted(&self, record: &Record) -> bool {
+        match self.inner.outbox.update_draft(record.clone()).await {
+            Ok(()) => true,
+            Err(error) => {
+                tracing::error!(%error, record.id = %record.record_id, "What was added to a call's record could not be written.");
+                false
+            }
+        }
+    }
+
+    /// A text by SIP: list check, record, and on disk when this returns. Told twice it is kept once.
+    ///
+    /// # Errors
+    /// The store did not take it.
+    pub async fn text_came(&self, text: &SipText) -> Result<Receipt, OutboxError> {
+        let verdict = self.check(&text.sender);
+        if verdict.decision == Decision::Refuse {
+            metrics::counter!("jiesu_messages_refused_total", "channel" => compose::CHANNEL_OF_TEXTS)
+                .increment(1);
+        }
+        let record = compose::from_text(self.node(), Uuid::now_v7(), self.now(), text, &verdict);
+        let key = DedupeKey {
+            channel: compose::CHANNEL_OF_TEXTS.into(),
+            account: text.account.clone(),
+            key: text.key.clone(),
+        };
+        let raw = text.text.reveal().as_bytes();
+        let accepted = self.inner.outbox.accept(key, raw, Some(record), Vec::new()).await?;
+        Ok(Receipt {
+            record_id: accepted.record_id,
+            record_no: accepted.record_no,
+            duplicate: accepted.duplicate,
+        })
     }
 
     /// A call is over: what is known goes to disk at once, before the recording is closed and heard.

@@ -21,6 +21,7 @@ pub mod secrets;
 pub mod settings;
 pub mod switch;
 pub mod telemetry;
+pub mod texts;
 pub mod trunks;
 
 /// The wall clock.

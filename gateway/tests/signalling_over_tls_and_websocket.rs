@@ -65,7 +65,7 @@ impl Running {
         let endpoint = settings::endpoint_config(&config, &sockets);
         let origins = Arc::new(origins.iter().map(|origin| (*origin).to_owned()).collect());
         let secured = Secured { tls: tls.clone(), origins };
-        let (switch, _, _) = switch::start(sockets, secured, endpoint, [7; 32]).unwrap();
+        let switch = switch::start(sockets, secured, endpoint, [7; 32]).unwrap().switch;
         Self { folder, config, tls, addresses, _switch: switch }
     }
 

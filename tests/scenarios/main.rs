@@ -22,4 +22,5 @@ mod people;
 mod python_validates;
 mod redis_away;
 mod restart_kill9;
+mod text_by_sip;
 mod transcript_arrives_later;

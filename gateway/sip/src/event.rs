@@ -431,8 +431,12 @@ pub struct IncomingMessage {
     pub id: MessageId,
     /// The call it came in, if it came in one.
     pub call: Option<CallHandle>,
+    /// Call-ID and CSeq: what makes it this text and no other of its sender.
+    pub key: String,
     /// The URI of From.
     pub from: String,
+    /// P-Asserted-Identity, P-Preferred-Identity, From and Privacy, read.
+    pub identity: IdentityHeaders,
     /// The Request-URI.
     pub to: String,
     /// The Content-Type; `text/plain` where none was written.

@@ -3,7 +3,7 @@
 
 use config::TrunkConfig;
 use gateway_sip::IncomingInvite;
-use gateway_sip::identity::{DivertSource, IdentityTrust, Uri, diversions, first_diverting};
+use gateway_sip::identity::{DivertSource, IdentityHeaders, IdentityTrust, Uri, diversions, first_diverting};
 use record::{
     Caller, Diversion, DiversionSource, Number, NumberContext, Presentation, Trust,
     number::{is_withheld, normalise},
@@ -22,10 +22,19 @@ pub struct Dialled {
 
 /// The caller as the lists see them.
 pub fn identify(invite: &IncomingInvite, trunk: Option<&TrunkConfig>, context: &NumberContext) -> Caller {
+    identify_by(&invite.identity, trunk, context)
+}
+
+/// Who a call or a text comes from, by its headers.
+pub fn identify_by(
+    headers: &IdentityHeaders,
+    trunk: Option<&TrunkConfig>,
+    context: &NumberContext,
+) -> Caller {
     let trusted = trunk.is_some_and(|trunk| trunk.trust_asserted_identity);
     // No address: the one we see is the carrier's, not the caller's.
     let mut caller = Caller::unknown();
-    let Some((identity, trust)) = invite.identity.best(trusted) else {
+    let Some((identity, trust)) = headers.best(trusted) else {
         caller.presentation = Presentation::Restricted;
         return caller;
     };
@@ -42,11 +51,8 @@ pub fn identify(invite: &IncomingInvite, trunk: Option<&TrunkConfig>, context: &
         IdentityTrust::PreferredUnverified => Trust::PreferredUnverified,
         IdentityTrust::FromOnly => Trust::FromOnly,
     };
-    caller.presentation = if invite.identity.presentation_restricted() {
-        Presentation::Restricted
-    } else {
-        Presentation::Allowed
-    };
+    caller.presentation =
+        if headers.presentation_restricted() { Presentation::Restricted } else { Presentation::Allowed };
     caller
 }
 
@@ -91,7 +97,7 @@ pub fn dialled(invite: &IncomingInvite, trunk: Option<&TrunkConfig>) -> Dialled 
 #[cfg(test)]
 mod tests {
     use gateway_sip::Transport;
-    use gateway_sip::identity::{IdentityHeaders, PrivacyToken, RawIdentity, read_diversion, read_history};
+    use gateway_sip::identity::{PrivacyToken, RawIdentity, read_diversion, read_history};
     use record::PhoneKind;
 
     use super::*;

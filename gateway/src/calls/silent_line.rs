@@ -43,6 +43,7 @@ pub async fn hold(
                 }
                 Some(LegEvent::HungUp { .. } | LegEvent::Failed { .. } | LegEvent::Lost { .. }) | None => return Ok(()),
                 Some(LegEvent::Referred { .. }) => calls.switch.refuse_refer(call, 603).await,
+                Some(LegEvent::Text(message)) => calls.switch.refuse_text(message.id, 488).await,
                 Some(_) => {}
             },
             () = wait_until(Some(deadline)) => break,

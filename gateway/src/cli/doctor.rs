@@ -200,7 +200,8 @@ async fn probe(config: &Config) -> anyhow::Result<Vec<gateway_sip::GatewayState>
     let sockets = crate::switch::Sockets::bind(&config.sip.listen).await?;
     let endpoint = crate::settings::endpoint_config(&config, &sockets);
     let secured = crate::switch::Secured { tls, origins: std::sync::Arc::default() };
-    let (switch, _incoming, _presence) = crate::switch::start(sockets, secured, endpoint, rand::random())?;
+    let started = crate::switch::start(sockets, secured, endpoint, rand::random())?;
+    let switch = &started.switch;
     // Until each gateway answered or was given up; a name nobody can look up would have us wait for ever.
     let mut looks = tokio::time::interval(LOOK_EVERY);
     let mut states = Vec::new();

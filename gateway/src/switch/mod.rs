@@ -13,12 +13,13 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gateway_sip::{
-    AgentAccount, CallHandle, CommandError, Counts, GatewayState, IncomingInvite, Target, TrunkConfig,
+    AgentAccount, CallHandle, CommandError, Counts, GatewayState, IncomingInvite, IncomingMessage, MessageId,
+    Target, TrunkConfig,
 };
 use tokio::sync::{mpsc, oneshot};
 
 pub use pressure::Begun;
-pub use run::{Secured, start};
+pub use run::{Secured, Started, start};
 pub use sockets::Sockets;
 
 /// An event of one leg, for the call it belongs to.
@@ -71,6 +72,8 @@ pub enum LegEvent {
         /// The call of ours whose far end it means (attended transfer).
         replaces: Option<CallHandle>,
     },
+    /// A text inside the call: take it or refuse it.
+    Text(Box<IncomingMessage>),
     /// An INFO request inside the call.
     Info {
         /// Its Content-Type.
@@ -176,6 +179,8 @@ enum Command {
     AcceptRefer { call: CallHandle },
     RefuseRefer { call: CallHandle, status: u16 },
     NotifyRefer { call: CallHandle, status: u16, last: bool },
+    AcceptText { id: MessageId },
+    RefuseText { id: MessageId, status: u16 },
     Drain,
     TrunkStates(oneshot::Sender<Vec<GatewayState>>),
     UnregisterTrunks,
@@ -246,6 +251,16 @@ impl Switch {
     /// Tells who sent a REFER how the new call goes.
     pub async fn notify_refer(&self, call: CallHandle, status: u16, last: bool) {
         self.send(Command::NotifyRefer { call, status, last }).await;
+    }
+
+    /// Takes a text: it is on disk.
+    pub async fn accept_text(&self, id: MessageId) {
+        self.send(Command::AcceptText { id }).await;
+    }
+
+    /// Refuses a text.
+    pub async fn refuse_text(&self, id: MessageId, status: u16) {
+        self.send(Command::RefuseText { id, status }).await;
     }
 
     /// Calls an agent's phone, a number through a trunk, or a fixed address.

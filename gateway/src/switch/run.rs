@@ -8,7 +8,8 @@ use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Instant;
 
 use gateway_sip::{
-    CallHandle, Cause, ConnectionId, Endpoint, EndpointConfig, Event, Input, Invitation, Path, Transport,
+    CallHandle, Cause, ConnectionId, Endpoint, EndpointConfig, Event, IncomingMessage, Input, Invitation,
+    Path, Transport,
 };
 use tokio::sync::mpsc;
 
@@ -22,22 +23,37 @@ use crate::trunks;
 const ARRIVAL_QUEUE: usize = 1024;
 /// Commands waiting for the switch.
 const COMMAND_QUEUE: usize = 4096;
+/// Texts waiting to be written; more are told to come again.
+const TEXT_QUEUE: usize = 256;
 /// Events waiting for one call; a call that does not read them is broken.
 const LEG_QUEUE: usize = 64;
 /// Arrivals and commands taken in one turn before timers are looked at and anything is sent.
 const TURN: usize = 32;
 
-/// Starts the switch. New calls come out of the first receiver, presence out of the second.
+/// A switch that runs, and what comes out of it.
+pub struct Started {
+    /// How to speak to it.
+    pub switch: Switch,
+    /// New calls.
+    pub incoming: mpsc::Receiver<Incoming>,
+    /// Changes of the agents' phones.
+    pub presence: mpsc::Receiver<Presence>,
+    /// Texts outside of calls: each is to be taken or refused.
+    pub texts: mpsc::Receiver<Box<IncomingMessage>>,
+}
+
+/// Starts the switch.
 pub fn start(
     sockets: Sockets,
     secured: Secured,
     config: EndpointConfig,
     seed: [u8; 32],
-) -> std::io::Result<(Switch, mpsc::Receiver<Incoming>, mpsc::Receiver<Presence>)> {
+) -> std::io::Result<Started> {
     let (arrival_sender, arrivals) = mpsc::channel(ARRIVAL_QUEUE);
     let (commands, command_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (incoming, incoming_receiver) = mpsc::channel(COMMAND_QUEUE);
     let (presence, presence_receiver) = mpsc::channel(COMMAND_QUEUE);
+    let (text_sender, texts) = mpsc::channel(TEXT_QUEUE);
     let Secured { tls, origins } = secured;
     let ids = Arc::new(AtomicU64::new(1));
     let open_legs = Arc::new(AtomicUsize::new(0));
@@ -65,13 +81,15 @@ pub fn start(
         arrival_sender,
         incoming,
         presence,
+        texts: text_sender,
         pressure: Pressure::default(),
         refusals: Refusals::default(),
         open_legs: open_legs.clone(),
         tls,
     };
     tokio::spawn(run.run(arrivals, command_receiver));
-    Ok((Switch { commands, open_legs }, incoming_receiver, presence_receiver))
+    let switch = Switch { commands, open_legs };
+    Ok(Started { switch, incoming: incoming_receiver, presence: presence_receiver, texts })
 }
 
 /// A UDP socket, and what is to be sent from it at the end of the turn.
@@ -93,6 +111,7 @@ struct Run {
     arrival_sender: mpsc::Sender<Arrival>,
     incoming: mpsc::Sender<Incoming>,
     presence: mpsc::Sender<Presence>,
+    texts: mpsc::Sender<Box<IncomingMessage>>,
     pressure: Pressure,
     refusals: Refusals,
     open_legs: Arc<AtomicUsize>,
@@ -215,6 +234,8 @@ impl Run {
             Command::NotifyRefer { call, status, last } => {
                 self.endpoint.notify_refer(now, call, status, last)
             }
+            Command::AcceptText { id } => self.endpoint.accept_message(now, id),
+            Command::RefuseText { id, status } => self.endpoint.refuse_message(now, id, status),
             Command::Drain => self.endpoint.set_draining(true),
             Command::TrunkStates(reply) => drop(reply.send(self.endpoint.trunk_states(now))),
             Command::UnregisterTrunks => self.endpoint.unregister_trunks(now),
@@ -330,7 +351,15 @@ impl Run {
                 let (target_uri, replaces) = (refer.target_uri, refer.replaces);
                 self.pass(call, LegEvent::Referred { target_uri, replaces });
             }
-            Event::Message(message) => self.endpoint.refuse_message(Instant::now(), message.id, 488),
+            Event::Message(message) => match message.call {
+                Some(call) => self.pass(call, LegEvent::Text(message)),
+                None => {
+                    let id = message.id;
+                    if self.texts.try_send(message).is_err() {
+                        self.endpoint.refuse_message(Instant::now(), id, 503);
+                    }
+                }
+            },
             Event::Registered { user, new, .. } => {
                 if new {
                     tracing::info!(agent = %user, "An agent's phone registered.");
@@ -450,6 +479,7 @@ mod tests {
             arrival_sender,
             incoming,
             presence,
+            texts: mpsc::channel(1).0,
             pressure: Pressure::default(),
             refusals: Refusals::default(),
             open_legs: Arc::default(),

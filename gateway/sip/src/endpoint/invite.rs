@@ -322,15 +322,21 @@ impl Endpoint {
     }
 }
 
-fn read_invite(source: &Source, request: &Message, sdp: Option<String>) -> IncomingInvite {
+/// Who it says sends it.
+pub(super) fn read_identity(request: &Message) -> IdentityHeaders {
     let values = |name: &'static str| request.values(name).collect::<Vec<&str>>();
-    let identity = IdentityHeaders::read(&RawIdentity {
+    IdentityHeaders::read(&RawIdentity {
         asserted: &values("P-Asserted-Identity"),
         preferred: &values("P-Preferred-Identity"),
         from: request.value("From"),
         privacy: &values("Privacy"),
         remote_party: &values("Remote-Party-ID"),
-    });
+    })
+}
+
+fn read_invite(source: &Source, request: &Message, sdp: Option<String>) -> IncomingInvite {
+    let values = |name: &'static str| request.values(name).collect::<Vec<&str>>();
+    let identity = read_identity(request);
     let history = identity::read_history(&values("History-Info"), &identity.privacy);
     let from = request.from();
     IncomingInvite {

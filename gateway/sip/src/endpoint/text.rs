@@ -5,7 +5,7 @@
 
 use std::time::{Duration, Instant};
 
-use super::Endpoint;
+use super::{Endpoint, invite::read_identity};
 use crate::{
     event::{CallHandle, Event, IncomingMessage, MessageId},
     message::{Message, Method},
@@ -44,7 +44,14 @@ impl Endpoint {
         let mut message = IncomingMessage {
             id: MessageId(0),
             call,
+            key: format!(
+                "{} {} {}",
+                request.call_id(),
+                request.cseq().map_or(0, |cseq| cseq.number),
+                request.from_tag()
+            ),
             from: uri("From"),
+            identity: read_identity(&request),
             to: request.request_uri().to_owned(),
             content_type: request.value("Content-Type").unwrap_or("text/plain").to_owned(),
             body: request.body.clone(),
@@ -68,7 +75,12 @@ impl Endpoint {
     pub fn refuse_message(&mut self, now: Instant, id: MessageId, status: u16) {
         let status = if (300..700).contains(&status) { status } else { 488 };
         let wait = [("Retry-After", self.config.overload_retry_after.to_string())];
-        let fields = if matches!(status, 480 | 500 | 503) { &wait[..] } else { &[] };
+        let plain = [("Accept", "text/plain".to_owned())];
+        let fields = match status {
+            480 | 500 | 503 => &wait[..],
+            415 => &plain[..],
+            _ => &[],
+        };
         self.decide_text(now, id, status, fields);
     }
 

@@ -36,6 +36,8 @@ fn a_text_from_a_trunk_is_taken_once() {
         (message.content_type.as_str(), message.body.as_slice()),
         ("text/plain;charset=utf-8", "路灯不亮".as_bytes())
     );
+    assert!(message.key.contains(" 7 "), "the sender's own name for it");
+    assert_eq!(message.identity.best(false).unwrap().0.uri.user.as_deref(), Some("13900000000"));
     rig.udp(CARRIER, &wire(&text("m", "")));
     assert!(rig.events().is_empty(), "a repeat is no second text");
     rig.endpoint.accept_message(rig.now, message.id);

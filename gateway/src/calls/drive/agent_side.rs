@@ -15,6 +15,8 @@ use crate::calls::media::MediaCommand;
 use crate::calls::ports::PortPair;
 use crate::switch::{LegEvent, LegEvents, OutgoingCall};
 
+/// Forbidden (RFC 3261 section 21.4.4).
+const FORBIDDEN: u16 = 403;
 /// Legs the media room gives to ours: 0 is the caller.
 const ROOM_LEGS: std::ops::Range<u8> = 1..16;
 
@@ -55,6 +57,10 @@ impl Driver {
             Some(LegEvent::Offer { sdp }) => return self.agent_offer(leg, sdp).await,
             Some(LegEvent::Referred { target_uri, replaces }) => {
                 return self.referred(leg, &target_uri, replaces).await;
+            }
+            // What agents have to write they write at the desk.
+            Some(LegEvent::Text(message)) => {
+                return self.calls.switch.refuse_text(message.id, FORBIDDEN).await;
             }
             Some(LegEvent::Info { content_type, body }) => {
                 if let Some((room, _)) = self.agent(leg).and_then(|agent| agent.room) {

@@ -1,9 +1,10 @@
 //! The caller's leg: answering, what happens to it, re-INVITEs, hanging up.
 
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use gateway_call::Event;
 use gateway_media::{Leg, Stream, digit_of_info};
+use gateway_sip::IncomingMessage;
 use gateway_sip::sdp::Negotiated;
 
 use super::{Driver, agreed_by, answer_offer};
@@ -11,6 +12,18 @@ use crate::calls::leg;
 use crate::calls::media::{MediaCommand, Setup};
 use crate::calls::ports::PortPair;
 use crate::switch::LegEvent;
+use crate::{compose, texts};
+
+/// A disk writes within this, or the text is refused.
+const DISK_PATIENCE: Duration = Duration::from_secs(2);
+/// Texts kept of one call.
+const MAX_TEXTS: usize = 100;
+/// Not acceptable here (RFC 3261 section 21.4.26): a technical number keeps nothing.
+const NOT_ACCEPTABLE: u16 = 488;
+/// Temporarily unavailable (RFC 3261 section 21.4.18): so much was written already.
+const TEMPORARILY_UNAVAILABLE: u16 = 480;
+/// Service unavailable: the disk takes nothing.
+const UNAVAILABLE: u16 = 503;
 
 impl Driver {
     pub(super) async fn caller_event(&mut self, event: Option<LegEvent>) {
@@ -30,6 +43,7 @@ impl Driver {
                     self.calls.switch.refuse_refer(handle, 603).await;
                 }
             }
+            Some(LegEvent::Text(message)) => self.caller_writes(*message).await,
             Some(LegEvent::Info { content_type, body }) => {
                 self.digit_by_info(Leg::CALLER, &content_type, &body).await;
             }
@@ -117,6 +131,41 @@ impl Driver {
             let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
             self.media(MediaCommand::Change(Leg::CALLER, change)).await;
         }
+    }
+
+    /// What the citizen writes during the call stands in its record, on disk before it is answered.
+    async fn caller_writes(&mut self, message: IncomingMessage) {
+        let taken = match texts::plain_text(&message.content_type, &message.body) {
+            Ok(_) if !self.intake => Err(NOT_ACCEPTABLE),
+            Ok(_) if self.record.messages.as_ref().is_some_and(|known| known.len() >= MAX_TEXTS) => {
+                Err(TEMPORARILY_UNAVAILABLE)
+            }
+            Ok(text) => self.keep_text(&message.key, text.reveal()).await,
+            Err(status) => Err(status),
+        };
+        match taken {
+            Ok(()) => self.calls.switch.accept_text(message.id).await,
+            Err(status) => self.calls.switch.refuse_text(message.id, status).await,
+        }
+    }
+
+    async fn keep_text(&mut self, key: &str, text: &str) -> Result<(), u16> {
+        let written = compose::written(key, self.calls.middle.now(), text);
+        let messages = self.record.messages.get_or_insert_default();
+        if messages.iter().any(|known| known.id == written.id) {
+            return Ok(());
+        }
+        messages.push(written);
+        // A disk that hangs must not hold the call up.
+        let noted = tokio::time::timeout(DISK_PATIENCE, self.calls.middle.call_noted(&self.record));
+        if noted.await == Ok(true) {
+            return Ok(());
+        }
+        // The sender will say it again.
+        if let Some(messages) = &mut self.record.messages {
+            messages.pop();
+        }
+        Err(UNAVAILABLE)
     }
 
     /// A key by INFO; the stream tells it unless it came as event or tone as well. Citizens' numbers pass here:

@@ -190,6 +190,9 @@ impl Driver {
                 }
             }
             Some(LegEvent::Referred { replaces, .. }) => self.line_refers(replaces).await,
+            Some(LegEvent::Text(message)) => {
+                self.calls.switch.refuse_text(message.id, NOT_IN_A_CALL).await;
+            }
             Some(LegEvent::Ringing { .. } | LegEvent::Answered { .. }) => {}
             Some(LegEvent::HungUp { .. } | LegEvent::Failed { .. } | LegEvent::Lost { .. }) | None => {
                 self.drop_second_line().await;
