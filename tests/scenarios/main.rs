@@ -2,10 +2,10 @@
 //! what it shows. What a lower test can show is not here.
 
 mod bad_input;
+mod call_asked_from_a_phone;
 mod call_back;
 mod call_blocked;
 mod call_caller_hangs_up_waiting;
-mod call_handed_over_from_a_phone;
 mod call_no_agent_voice_message;
 mod call_representative;
 mod call_sipp_to_baresip;
