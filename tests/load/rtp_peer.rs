@@ -109,6 +109,8 @@ struct Stream {
     /// The last packet's arrival in microseconds, and its timestamp.
     last: Option<(u64, u32)>,
     last_ssrc: u32,
+    /// The end of the packet before, too short to be searched alone, and that packet's number.
+    tail: (u64, Vec<u8>),
     /// Numbers of our own frames (or the other side's) that came through the server.
     frames: Frames,
 }
@@ -126,6 +128,8 @@ impl Frames {
     fn take(&mut self, number: u32) {
         match self.from {
             None => (self.from, self.highest) = (Some(number), number),
+            // The server cut a sample out of the number itself to follow the clock: no number of this stream.
+            Some(from) if number >> 16 != from >> 16 => return,
             Some(_) if number > self.highest => self.highest = number,
             Some(_) => {
                 self.disorder += 1;
@@ -279,11 +283,7 @@ impl Side {
         }
         stream.highest = stream.highest.max(extended);
         stream.last = Some((at_us, timestamp));
-        let payload = &packet[12..];
-        if payload.len() == FRAME_BYTES && payload.starts_with(&MARK) {
-            let number = payload[8..12].try_into().map(u32::from_be_bytes).unwrap_or_default();
-            stream.frames.take(number);
-        }
+        stream.find_frames(extended, &packet[12..]);
     }
 
     /// One frame to every call of this slot.
@@ -360,6 +360,22 @@ impl Side {
 impl Stream {
     fn expected(&self) -> u64 {
         self.first.map_or(0, |first| self.highest - first + 1)
+    }
+
+    /// Our frames begin anywhere in the server's packets: its clock is not ours, and it cuts and joins sound.
+    fn find_frames(&mut self, sequence: u64, payload: &[u8]) {
+        const NEEDED: usize = MARK.len() + 4;
+        let (before, mut sound) = std::mem::take(&mut self.tail);
+        if before + 1 != sequence {
+            sound.clear();
+        }
+        sound.extend_from_slice(payload);
+        for window in sound.windows(NEEDED).filter(|window| window.starts_with(&MARK)) {
+            let number = window[MARK.len()..].try_into().map(u32::from_be_bytes).unwrap_or_default();
+            self.frames.take(number);
+        }
+        sound.drain(..sound.len().saturating_sub(NEEDED - 1));
+        self.tail = (sequence, sound);
     }
 
     /// The server uses the port for another call.

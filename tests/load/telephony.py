@@ -77,9 +77,7 @@ class Server:
         sys.exit("the server was not ready within a minute")
 
     def cpu(self):
-        """User and system time of the process so far, in seconds."""
-        fields = pathlib.Path(f"/proc/{self.pid}/stat").read_text().rsplit(")", 1)[1].split()
-        return (int(fields[11]) + int(fields[12])) / TICKS
+        return cpu_of(self.pid)
 
     def resident(self):
         """Resident memory in bytes."""
@@ -112,6 +110,18 @@ class Server:
                 self.process.kill()
 
 
+def cpu_of(pid):
+    """User and system time of a process so far, in seconds."""
+    fields = pathlib.Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()
+    return (int(fields[11]) + int(fields[12])) / TICKS
+
+
+def udp_drops():
+    """Datagrams this machine's sockets had no room for so far, whosever they are."""
+    names, values = [line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines() if line.startswith("Udp:")]
+    return int(values[names.index("RcvbufErrors")])
+
+
 def write_prompt(path):
     """Twenty seconds of a tone that wanders, so that it is sound and not silence."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -133,7 +143,7 @@ class Sipp:
         self.errors = folder / f"{self.name}.errors"
         self.out = folder / f"{self.name}.out"
         command = ["sipp", *remote, "-sf", HERE / "scenarios" / f"{scenario}.xml", "-i", "127.0.0.1", "-p", str(port),
-                   "-cp", str(port + 1), "-nostdin", "-trace_err", "-error_file", self.errors, "-trace_stat", "-stf",
+                   "-cp", str(port + 1), "-nostdin", "-buff_size", "4194304", "-trace_err", "-error_file", self.errors, "-trace_stat", "-stf",
                    self.stat, "-fd", "1", *map(str, arguments)]
         self.process = subprocess.Popen(command, cwd=folder, stdout=open(self.out, "wb"), stderr=subprocess.STDOUT)
 
@@ -181,16 +191,29 @@ def call_load(server, folder, rate, calls, number="100", transport="u1", most=20
 
 
 def signalling(server, folder):
-    """CPU a call of pure signalling, over UDP and over one TCP connection, at rising rates."""
+    """CPU a call of pure signalling, over UDP and over one TCP connection, at rising rates; beside sipp's own server."""
     for transport, name, rates in [("u1", "UDP", (1000, 3000, 5000)), ("t1", "TCP, one connection", (1000, 3000))]:
         for rate in rates:
-            before, began = server.cpu(), time.monotonic()
+            before, began, dropped = server.cpu(), time.monotonic(), udp_drops()
             sums = call_load(server, folder, rate, rate * 10, transport=transport, must=False)
             took = time.monotonic() - began
             cost = (server.cpu() - before) / max(1, sums["successful"]) * 1e6
             say("signalling", f"{name}, {rate}/s offered, {sums['successful'] / took:.0f}/s done: {sums['successful']} calls, "
-                f"{sums['failed']} failed, {sums['retransmissions']} retransmissions, {cost:.0f} us CPU a call "
-                f"({cost / 1000 / ASTERISK['signalling']:.2f} of Asterisk), RSS {server.resident() / 2**20:.0f} MiB")
+                f"{sums['failed']} failed, {sums['retransmissions']} retransmissions, {udp_drops() - dropped} datagrams dropped, "
+                f"{cost:.0f} us CPU a call ({cost / 1000 / ASTERISK['signalling']:.2f} of Asterisk), "
+                f"RSS {server.resident() / 2**20:.0f} MiB")
+    # The same load on the smallest server there is tells a slow machine from a slow server.
+    reference = subprocess.Popen(["sipp", "-sn", "uas", "-i", "127.0.0.1", "-p", "25160", "-nostdin"], cwd=folder,
+                                 stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    time.sleep(1)
+    for rate in (1000, 3000, 5000):
+        before = cpu_of(reference.pid)
+        sums = Sipp(folder, "caller", ["127.0.0.1:25160"], "-s", "100", "-r", rate, "-m", rate * 5, "-l", 20000, "-key",
+                    "rtp_port", 30000, "-d", 0, "-timeout", 60, "-timeout_error").wait(False)
+        cost = (cpu_of(reference.pid) - before) / max(1, sums["successful"]) * 1e6
+        say("signalling", f"sipp's own server, UDP, {rate}/s: {sums['successful']} calls, {sums['failed']} failed, "
+            f"{sums['retransmissions']} retransmissions, {cost:.0f} us CPU a call")
+    reference.kill()
 
 
 def intake(server, folder):
@@ -295,15 +318,17 @@ def media(server, folder, name, number, calls, scenario, rtp_ports, stay=PROMPT_
     time.sleep(calls / rate + 5)
     memory = (server.resident() - before_memory) / calls
     sums = sipp.wait()
-    used = server.cpu() - before
+    used, peer = server.cpu() - before, cpu_of(rtp.process.pid)
     if side:
         side.end()
     reports = rtp.report()
     seconds = sums["successful"] * stay / 1000
     cost = used / seconds * 1000
     ratio = f" ({cost / ASTERISK[reference]:.2f} of Asterisk)" if reference else ""
+    floor = peer / sum(report["received"] for report in reports) * 1e6
     say(name, f"{calls} calls, {used / (time.monotonic() - began) * 100:.0f} % CPU, {cost:.2f} ms a call-second{ratio}, "
-        f"{memory / 1024:.0f} KiB a call")
+        f"{memory / 1024:.0f} KiB a call; rtp_peer, which only receives and answers, takes {floor:.1f} us a packet, "
+        f"so {floor * 50 * len(reports) / 1000:.2f} ms a call-second")
     for side_name, report in zip(("caller", "agent"), reports):
         deviation = report["deviation_ms"]
         say(name, f"  to the {side_name}: {report['received']} packets, {report['lost']} lost, {report['late']} late, "

@@ -1,11 +1,8 @@
-//! An agent asks a colleague with the keys of the phone alone: a second call while the citizen waits. It is a consultation
-//! of the call the agent is in, and no call of its own.
+//! An agent's phone calls a colleague by itself: only while it talks with a citizen, only with its password, and it hears
+//! when the colleague cannot be reached.
 
 use std::net::{IpAddr, Ipv4Addr};
 
-use e2e::baresip::{Baresip, Phone};
-use e2e::records::outcome;
-use e2e::settings::AGENT_SECRET;
 use e2e::sip::RawSip;
 use e2e::sipp::Sipp;
 use e2e::{Rig, Settings, eventually};
@@ -25,14 +22,6 @@ fn settings() -> Settings {
     settings.call("notice = false")
 }
 
-async fn colleague(rig: &Rig, says: &[i16]) -> Baresip {
-    let password = Some(AGENT_SECRET);
-    let phone = Phone { port: rig.ports.phone(3), user: "1002", password, server: rig.sip(), says };
-    let colleague = Baresip::start(phone).await;
-    rig.agents_free(2).await;
-    colleague
-}
-
 /// The one call in progress, once it fits.
 async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
     eventually(what, async || {
@@ -41,31 +30,6 @@ async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value
         (calls[0].is_object() && fits(&calls[0])).then(|| calls[0].clone())
     })
     .await
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn the_second_call_is_a_consultation_of_the_first_and_ends_with_it() {
-    let rig = Rig::start(settings()).await;
-    let mut agent = agent(&rig, &and_silence(Vec::new())).await;
-    let mut colleague = colleague(&rig, &and_silence(Vec::new())).await;
-    let citizen = Sipp::start(&caller(&rig).host(CARRIER));
-    agent.event("CALL_ESTABLISHED").await;
-    the_call(&rig, "the talk", |call| call["phase"] == "talking").await;
-    agent.dial("1002", rig.sip()).await;
-    colleague.event("CALL_ESTABLISHED").await;
-    agent.event("CALL_ESTABLISHED").await;
-    the_call(&rig, "the consultation", |call| call["legs"][1]["role"] == "specialist").await;
-    // The second call is the one in use: hanging it up lets the colleague go.
-    agent.hang_up().await;
-    colleague.event("CALL_CLOSED").await;
-    the_call(&rig, "the citizen with the agent alone", |call| {
-        call["legs"].as_array().is_some_and(|legs| legs.len() == 1)
-    })
-    .await;
-    hang_up(&rig, citizen).await;
-    agent.event("CALL_CLOSED").await;
-    rig.record("the call's record", |record| outcome(record) == "answered").await;
-    assert_eq!(rig.records().len(), 1, "a call, a record");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

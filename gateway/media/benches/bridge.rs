@@ -136,10 +136,10 @@ fn main() {
         tell(&format!("writing {format:?} (recorder's thread)"), written(format));
     }
     report += &format!(
-        "heap in KiB: a bridged, recorded call {}, of which each stream {}\n\
+        "heap: a bridged, recorded call {} KiB; a stream that has heard nothing yet {} bytes\n\
          sizes in bytes: CallMedia {}, Stream {}\n",
         a_call_holds / 1024,
-        a_stream_holds / 1024,
+        a_stream_holds,
         size_of::<CallMedia>(),
         size_of::<Stream>()
     );

@@ -3,18 +3,19 @@
 //! Order matters: lists before anything is answered, description and ports before the durable draft, the
 //! draft before the 200.
 
+use std::net::IpAddr;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SdpError, SessionDescription};
 use gateway_sip::{CallHandle, IncomingInvite};
-use record::{Decision, Outcome, Record, Uuid};
+use record::{Decision, Outcome, Record, Timestamp, Uuid};
 
 use super::decision::{self, Decided};
 use super::drive::{self, Accepted, Far};
 use super::leg::Towards;
 use super::ports::PortPair;
-use super::{Calls, leg, second_line, silent_line};
+use super::{Calls, Live, leg, second_line, silent_line};
 use crate::compose::{self, CallLine};
 use crate::switch::{Incoming, LegEvents};
 
@@ -24,6 +25,17 @@ const DECLINE: u16 = 603;
 /// When a caller who found it crowded may try again.
 const RETRY_AFTER_S: u32 = 10;
 
+/// An INVITE with a verdict.
+struct Judged {
+    call: CallHandle,
+    invite: Box<IncomingInvite>,
+    events: LegEvents,
+    started: Instant,
+    at: Timestamp,
+    live: Arc<Live>,
+    decided: Decided,
+}
+
 /// Takes one INVITE from the switch to its end.
 pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let started = Instant::now();
@@ -31,27 +43,32 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
     let Incoming { call, invite, events, begun } = incoming;
     drop(begun);
     if invite.agent.is_some() {
-        return second_line::take(&calls, call, &invite, events).await;
+        return Box::pin(second_line::take(&calls, call, &invite, events)).await;
     }
     let live = calls.live.load_full();
-    let Decided { identity, dialled, flow, verdict } =
-        decision::decide(&live, &invite, |caller| calls.middle.check(caller));
+    let decided = decision::decide(&live, &invite, |caller| calls.middle.check(caller));
+    let Decided { identity, flow, verdict, .. } = &decided;
     let key = &calls.middle.node().identity_key;
-    let crowded = calls.gate.admit(
-        started,
-        calls.switch.open_legs(),
-        live.call.lane_rule(verdict.lane),
-        &identity,
-        key,
-    );
-    if let Err(reason) = crowded {
+    let lane_rule = live.call.lane_rule(verdict.lane);
+    if let Err(reason) = calls.gate.admit(started, calls.switch.open_legs(), lane_rule, identity, key) {
         metrics::counter!("jiesu_calls_refused_total", "reason" => reason).increment(1);
         return calls.switch.refuse(call, 503, Some(RETRY_AFTER_S)).await;
     }
     if flow.is_silent() && !flow.intake && verdict.decision != Decision::Refuse {
         let _counted = calls.count();
-        return hold(&calls, call, &invite, events, live.call.max_call).await;
+        let address = calls.address_towards_trunk(&invite.trunk);
+        let (sdp, limit) = (invite.sdp, live.call.max_call);
+        // Nothing else of the INVITE is needed while the line is held.
+        drop((decided, live));
+        return hold(&calls, call, address, sdp, events, limit).await;
     }
+    // On the heap of its own, so that a line that needs no driver does not pay for its size.
+    Box::pin(take(calls, Judged { call, invite, events, started, at, live, decided })).await;
+}
+
+async fn take(calls: Arc<Calls>, judged: Judged) {
+    let Judged { call, invite, events, started, at, live, decided } = judged;
+    let Decided { identity, dialled, flow, verdict } = decided;
     let line = CallLine {
         record_id: Uuid::now_v7(),
         call_id: &invite.call_id,
@@ -87,14 +104,19 @@ pub async fn accept(calls: Arc<Calls>, incoming: Incoming) {
         flow,
         presented,
     };
-    // On the heap of its own, so that a line that needs no driver does not pay for its size.
     let call = calls.next_call_id();
     Box::pin(drive::drive(calls, call, accepted)).await;
 }
 
-async fn hold(calls: &Calls, call: CallHandle, invite: &IncomingInvite, events: LegEvents, limit: Duration) {
-    let address = calls.towards_trunk(&invite.trunk).address;
-    if let Err(status) = silent_line::hold(calls, call, address, invite.sdp.as_deref(), events, limit).await {
+async fn hold(
+    calls: &Calls,
+    call: CallHandle,
+    address: IpAddr,
+    sdp: Option<String>,
+    events: LegEvents,
+    limit: Duration,
+) {
+    if let Err(status) = silent_line::hold(calls, call, address, sdp, events, limit).await {
         metrics::counter!("jiesu_calls_refused_total", "reason" => refusal(status)).increment(1);
         calls.switch.refuse(call, status, None).await;
     }

@@ -40,12 +40,8 @@ impl Towards {
     /// What that side is to know of us; `address` is what everybody sees.
     pub fn new(media: &MediaConfig, address: IpAddr, side: Side<'_>) -> Self {
         let mut capabilities = capabilities(media);
-        let mut towards = address;
         let srtp = match side {
             Side::Trunk(trunk) => {
-                // One of the other family than our RTP sockets leads nowhere.
-                let own = trunk.external_address.filter(|own| own.is_ipv4() == address.is_ipv4());
-                towards = own.unwrap_or(address);
                 // Without events both ends find the tones.
                 capabilities.telephone_event = trunk.manners().dtmf != DtmfPreference::InBand;
                 trunk.srtp
@@ -56,8 +52,18 @@ impl Towards {
         if let Some(policy) = srtp {
             capabilities.srtp = srtp_policy(policy);
         }
-        Self { address: towards, capabilities }
+        Self { address: address_towards(address, side), capabilities }
     }
+}
+
+/// Where that side is to send sound; `address` is what everybody sees. One of the other family than our RTP sockets
+/// leads nowhere.
+pub fn address_towards(address: IpAddr, side: Side<'_>) -> IpAddr {
+    let own = match side {
+        Side::Trunk(trunk) => trunk.external_address,
+        Side::Agent | Side::Other => None,
+    };
+    own.filter(|own| own.is_ipv4() == address.is_ipv4()).unwrap_or(address)
 }
 
 const fn srtp_policy(policy: SrtpPolicy) -> sdp::SrtpPolicy {

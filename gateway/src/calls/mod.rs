@@ -166,6 +166,13 @@ impl Calls {
         Towards::new(&self.media, self.media_address, side)
     }
 
+    /// Where a carrier is to send sound.
+    pub fn address_towards_trunk(&self, name: &str) -> IpAddr {
+        let live = self.live.load();
+        let side = live.trunks.iter().find(|trunk| trunk.name == name).map_or(Side::Other, Side::Trunk);
+        leg::address_towards(self.media_address, side)
+    }
+
     /// What a leg to whom we call is to know of us.
     pub fn towards(&self, callee: &Callee) -> Towards {
         match callee {

@@ -20,13 +20,14 @@ pub async fn hold(
     calls: &Calls,
     call: CallHandle,
     address: IpAddr,
-    offer: Option<&str>,
+    offer: Option<String>,
     mut events: LegEvents,
     limit: Duration,
 ) -> Result<(), u16> {
     let deadline = Instant::now() + limit;
     let mut description = leg::description();
-    let sdp = describe(&mut description, address, offer).map_err(|error| error.status())?;
+    let sdp = describe(&mut description, address, offer.as_deref()).map_err(|error| error.status())?;
+    drop(offer);
     if calls.switch.answer(call, sdp).await.is_err() {
         // The caller gave up at this very moment.
         return Ok(());

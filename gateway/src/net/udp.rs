@@ -15,7 +15,9 @@ use std::time::{Duration, Instant};
 
 use nix::errno::Errno;
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use nix::sys::socket::{MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg};
+use nix::sys::socket::{
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrStorage, recvmmsg, sendmmsg, setsockopt, sockopt,
+};
 use tokio::sync::mpsc;
 
 use super::{Arrival, Datagrams};
@@ -56,6 +58,8 @@ impl Listener {
         arrivals: mpsc::Sender<Arrival>,
     ) -> std::io::Result<Self> {
         socket.set_nonblocking(true)?;
+        // Without it nobody is told what the kernel had no room for; nothing else is lost by that.
+        let _ = setsockopt(&socket, sockopt::RxqOvfl, &1);
         let socket = Arc::new(socket);
         let (alive, ended) = UnixStream::pair()?;
         let reading = socket.clone();
@@ -113,7 +117,7 @@ impl Listener {
 
 fn read(socket: &UdpSocket, local: SocketAddr, arrivals: &mpsc::Sender<Arrival>, ended: &UnixStream) {
     let mut buffer = vec![0u8; BATCH * MAX_DATAGRAM_BYTES];
-    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, None);
+    let mut overflow = Overflow::default();
     loop {
         let mut ready =
             [PollFd::new(socket.as_fd(), PollFlags::POLLIN), PollFd::new(ended.as_fd(), PollFlags::POLLIN)];
@@ -125,7 +129,13 @@ fn read(socket: &UdpSocket, local: SocketAddr, arrivals: &mpsc::Sender<Arrival>,
             return;
         }
         loop {
-            let count = match receive(socket, local, &mut buffer, &mut headers) {
+            let received = receive(socket, local, &mut buffer, &mut overflow);
+            let fresh = overflow.take();
+            if fresh > 0 {
+                metrics::counter!("jiesu_sip_dropped_total", "reason" => "kernel")
+                    .increment(u64::from(fresh));
+            }
+            let count = match received {
                 // Linux reports an earlier ICMP "port unreachable" here; the socket stays good.
                 Err(Errno::EINTR | Errno::ECONNREFUSED) => continue,
                 Err(Errno::EAGAIN) => break,
@@ -161,19 +171,45 @@ fn has_ended(ended: &UnixStream, within: PollTimeout) -> bool {
     matches!(poll(&mut gone, within), Ok(1..))
 }
 
+/// What the kernel dropped of a socket whose buffer was full (`SO_RXQ_OVFL`): it tells the sum since the socket was
+/// made, which wraps.
+#[derive(Default)]
+struct Overflow {
+    told: u32,
+    known: u32,
+}
+
+impl Overflow {
+    /// Dropped since this was last asked.
+    fn take(&mut self) -> u32 {
+        let fresh = self.told.wrapping_sub(self.known);
+        self.known = self.told;
+        fresh
+    }
+}
+
 fn receive(
     socket: &UdpSocket,
     local: SocketAddr,
     buffer: &mut [u8],
-    headers: &mut MultiHeaders<SockaddrStorage>,
+    overflow: &mut Overflow,
 ) -> Result<Datagrams, Errno> {
     let mut each = Vec::with_capacity(BATCH);
+    // Anew each time: the kernel shortens the room for control messages to what it used.
+    let mut headers = MultiHeaders::<SockaddrStorage>::preallocate(BATCH, Some(nix::cmsg_space!(u32)));
     {
         let mut slices: Vec<[IoSliceMut<'_>; 1]> =
             buffer.chunks_exact_mut(MAX_DATAGRAM_BYTES).map(|piece| [IoSliceMut::new(piece)]).collect();
         let received =
-            recvmmsg(socket.as_raw_fd(), headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
-        each.extend(received.map(|message| (message.address.as_ref().and_then(address), message.bytes)));
+            recvmmsg(socket.as_raw_fd(), &mut headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None)?;
+        for message in received {
+            for control in message.cmsgs().into_iter().flatten() {
+                if let ControlMessageOwned::RxqOvfl(sum) = control {
+                    overflow.told = sum;
+                }
+            }
+            each.push((message.address.as_ref().and_then(address), message.bytes));
+        }
     }
     let total = each.iter().map(|(_, length)| length).sum();
     let mut datagrams =
@@ -236,5 +272,35 @@ mod tests {
         }
         drop(listener);
         assert!(UdpSocket::bind(here).is_ok(), "the port is free again");
+    }
+
+    #[test]
+    fn what_the_kernel_had_no_room_for_is_counted() {
+        let ((socket, here), (peer, _)) = (bound(), bound());
+        socket.set_nonblocking(true).unwrap();
+        setsockopt(&socket, sockopt::RcvBuf, &4096).unwrap();
+        setsockopt(&socket, sockopt::RxqOvfl, &1).unwrap();
+        let mut buffer = vec![0u8; BATCH * MAX_DATAGRAM_BYTES];
+        let mut overflow = Overflow::default();
+        let mut read = |overflow: &mut Overflow| {
+            receive(&socket, here, &mut buffer, overflow).map_or(0, |came| came.each.len())
+        };
+        for _ in 0..200 {
+            peer.send_to(&[0; 500], here).unwrap();
+        }
+        let mut came = 0;
+        while came < 200 {
+            match read(&mut overflow) {
+                0 => break,
+                more => came += more,
+            }
+        }
+        assert!(came < 200, "a buffer of 4 kB holds 100 kB");
+        // The next one that comes tells of those that did not.
+        peer.send_to(b"after", here).unwrap();
+        poll(&mut [PollFd::new(socket.as_fd(), PollFlags::POLLIN)], PollTimeout::NONE).unwrap();
+        assert_eq!(read(&mut overflow), 1);
+        assert_eq!(overflow.take() as usize, 200 - came);
+        assert_eq!(overflow.take(), 0);
     }
 }

@@ -324,3 +324,61 @@ fn open(key: Option<&LessSafeKey>, nonce: Nonce, clear: &[u8], secret: &mut [u8]
 fn lay_over(target: &mut [u8], pattern: &[u8]) {
     target.iter_mut().zip(pattern).for_each(|(octet, over)| *octet ^= over);
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn octets(text: &str) -> Vec<u8> {
+        let digits: Vec<u8> =
+            text.bytes().filter_map(|byte| char::from(byte).to_digit(16).map(|d| d as u8)).collect();
+        digits.chunks_exact(2).map(|pair| pair[0] << 4 | pair[1]).collect()
+    }
+
+    fn key_stream(key: &str) -> Vec<u8> {
+        let mut counter = [0; 16];
+        counter.copy_from_slice(&octets("f0f1f2f3f4f5f6f7f8f9fafbfcfd0000"));
+        let mut stream = vec![0; 48];
+        CounterKey::new(&octets(key)).apply(&counter, &mut stream);
+        stream
+    }
+
+    /// Cipher key and salt of a master key and salt.
+    fn derived(key: &str, salt: &str) -> [Vec<u8>; 2] {
+        let deriver = Deriver::new(&octets(key), &octets(salt));
+        [(LABEL_KEY, key.len() / 2), (LABEL_SALT, 14)].map(|(label, length)| {
+            let mut out = vec![0; length];
+            deriver.derive(label, &mut out);
+            out
+        })
+    }
+
+    #[test]
+    fn the_key_streams_are_those_of_the_standards() {
+        // RFC 3711 appendix B.2 and RFC 6188 section 7.1.
+        let short = "e03ead0935c95e80e166b16dd92b4eb4 d23513162b02d0f72a43a2fe4a5f97ab 41e95b3bb0a2e8dd477901e4fca894c0";
+        assert_eq!(key_stream("2b7e151628aed2a6abf7158809cf4f3c"), octets(short));
+        let long = "92bdd28a93c3f52511c677d08b5515a4 9da71b2378a854f67050756ded165bac 63c4868b7096d88421b563b8c94c9a31";
+        assert_eq!(
+            key_stream("57f82fe3613fd170a85ec93c40b1f0922ec4cb0dc025b58272147cc438944a98"),
+            octets(long)
+        );
+    }
+
+    #[test]
+    fn the_derived_keys_are_those_of_the_standards() {
+        // RFC 3711 appendix B.3 and RFC 6188 section 7.2.
+        let short = derived("e1f97a0d3e018be0d64fa32c06de4139", "0ec675ad498afeebb6960b3aabe6");
+        let expected = ["c61e7a93744f39ee10734afe3ff7a087", "30cbbc08863d8c85d49db34a9ae1"];
+        assert_eq!(short, expected.map(octets));
+        let long = derived(
+            "f0f04914b513f2763a1b1fa130f10e2998f6f6e43e4309d1e622a0e332b9f1b6",
+            "3b04803de51ee7c96423ab5b78d2",
+        );
+        let expected = [
+            "5ba1064e30ec51613cad926c5a28ef731ec7fb397f70a960653caf06554cd8c4",
+            "fa31791685ca444a9e07c6c64e93",
+        ];
+        assert_eq!(long, expected.map(octets));
+    }
+}

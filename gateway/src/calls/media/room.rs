@@ -10,6 +10,7 @@ use gateway_media::{
     BridgeEvent, CallMedia, Leg, MediaConfig, Recorder, Role, Stream, StreamStats, TransmitKind,
 };
 
+use super::arrival::Moment;
 use super::command::{Figures, MediaCommand, MediaEvent, Told};
 use super::rhythm::Rhythm;
 use super::sockets::Datagrams;
@@ -85,15 +86,40 @@ impl Room {
         }
     }
 
-    /// One turn. False when the call is gone without a goodbye and the room has ended.
-    pub fn turn(&mut self, now: Instant, datagrams: &mut Datagrams) -> bool {
+    /// First part of a turn: takes what arrived.
+    pub fn receive(&mut self, moment: Moment, datagrams: &mut Datagrams) -> bool {
         self.turns += 1;
         let with_reports = self.turns.is_multiple_of(TURNS_PER_REPORT);
-        self.receive(datagrams, with_reports);
+        for line in &mut self.lines {
+            line.receive(moment, &mut self.media, datagrams, with_reports);
+        }
+        true
+    }
+
+    /// Second part: hears, mixes, records and speaks.
+    pub fn tick(&mut self, now: Instant) -> bool {
         self.media.handle_timeout(now);
-        self.drain(datagrams);
+        true
+    }
+
+    /// Third part: what is to be sent leaves.
+    pub fn send(&mut self, datagrams: &mut Datagrams) -> bool {
+        while let Some(packet) = self.media.poll_transmit() {
+            let Some(line) = self.lines.iter_mut().find(|line| line.leg == packet.leg) else { continue };
+            match packet.kind {
+                TransmitKind::Rtp => line.send(packet.remote, packet.bytes, datagrams),
+                TransmitKind::Rtcp => datagrams.send(line.ports.rtcp(), packet.remote, packet.bytes),
+            }
+        }
+        true
+    }
+
+    /// Last part: the recording and the news go where they are wanted. False when the call is gone without a
+    /// goodbye and the room has ended.
+    pub fn end_turn(&mut self, now: Instant, datagrams: &mut Datagrams) -> bool {
+        self.tell();
         self.tell_silence(now);
-        if with_reports && self.told.is_closed() {
+        if self.turns.is_multiple_of(TURNS_PER_REPORT) && self.told.is_closed() {
             self.finish(datagrams);
             return false;
         }
@@ -151,7 +177,10 @@ impl Room {
     /// Says goodbye and hands the last block to the recorder.
     pub fn finish(&mut self, datagrams: &mut Datagrams) -> Figures {
         // What came since the last turn may be a digit.
-        self.receive(datagrams, true);
+        let moment = Moment::present();
+        for line in &mut self.lines {
+            line.receive(moment, &mut self.media, datagrams, true);
+        }
         let figures = self.figures();
         self.media.hang_up(Instant::now());
         self.drain(datagrams);
@@ -191,20 +220,12 @@ impl Room {
         }
     }
 
-    fn receive(&mut self, datagrams: &mut Datagrams, with_reports: bool) {
-        for line in &mut self.lines {
-            line.receive(&mut self.media, datagrams, with_reports);
-        }
+    fn drain(&mut self, datagrams: &mut Datagrams) {
+        self.send(datagrams);
+        self.tell();
     }
 
-    fn drain(&mut self, datagrams: &mut Datagrams) {
-        while let Some(packet) = self.media.poll_transmit() {
-            let Some(line) = self.lines.iter_mut().find(|line| line.leg == packet.leg) else { continue };
-            match packet.kind {
-                TransmitKind::Rtp => line.send(packet.remote, packet.bytes, datagrams),
-                TransmitKind::Rtcp => datagrams.send(line.ports.rtcp(), packet.remote, packet.bytes),
-            }
-        }
+    fn tell(&mut self) {
         while let Some(block) = self.media.poll_recording() {
             self.track.append(block);
         }
@@ -248,12 +269,17 @@ impl Line {
         }
     }
 
-    fn receive(&mut self, media: &mut CallMedia, datagrams: &mut Datagrams, with_reports: bool) {
+    fn receive(
+        &mut self,
+        moment: Moment,
+        media: &mut CallMedia,
+        datagrams: &mut Datagrams,
+        with_reports: bool,
+    ) {
         let Self { leg, ports, rhythm, heard_from, quiet, .. } = self;
         let (rtp, rtcp, guard) = ports.listening();
-        let began = Instant::now();
         *quiet += 1;
-        datagrams.receive(rtp, self.rtp_read, rhythm, |traffic, arrived, source, packet| {
+        datagrams.receive(rtp, moment, self.rtp_read, rhythm, |traffic, arrived, source, packet| {
             *quiet = 0;
             if !guard.admits(arrived, source, packet) {
                 traffic.stale += 1;
@@ -263,13 +289,13 @@ impl Line {
                 *heard_from = Some(source);
             }
         });
-        self.rtp_read = began;
+        self.rtp_read = moment.now;
         if with_reports {
-            let rhythm = &mut Rhythm::new(began);
-            datagrams.receive(rtcp, self.rtcp_read, rhythm, |traffic, arrived, source, packet| {
+            let rhythm = &mut Rhythm::new(moment.now);
+            datagrams.receive(rtcp, moment, self.rtcp_read, rhythm, |traffic, arrived, source, packet| {
                 traffic.refused += u64::from(media.receive(arrived, *leg, source, packet).is_err());
             });
-            self.rtcp_read = began;
+            self.rtcp_read = moment.now;
         }
         if *quiet >= QUIET_TURNS && ports.connected().is_some() {
             ports.disconnect();

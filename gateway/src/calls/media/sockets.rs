@@ -10,7 +10,7 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
+    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg, recvmsg,
 };
 use nix::sys::time::TimeSpec;
 
@@ -29,6 +29,8 @@ pub struct Datagrams {
     buffers: Box<[[u8; MAX_PACKET_BYTES]; BATCH]>,
     v4: MultiHeaders<SockaddrIn>,
     v6: MultiHeaders<SockaddrIn6>,
+    /// Room for one time stamp.
+    control: Vec<u8>,
     /// Counted since last taken.
     pub traffic: Traffic,
 }
@@ -55,15 +57,17 @@ impl Datagrams {
             buffers: Box::new([[0; MAX_PACKET_BYTES]; BATCH]),
             v4: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec))),
             v6: MultiHeaders::preallocate(BATCH, Some(nix::cmsg_space!(TimeSpec))),
+            control: nix::cmsg_space!(TimeSpec),
             traffic: Traffic::default(),
         }
     }
 
-    /// Hands over what waits on a socket: moment of arrival, source, bytes. `earliest` is when the socket was
-    /// last read.
+    /// Hands over what waits on a socket at `moment`: moment of arrival, source, bytes. `earliest` is when the
+    /// socket was last read.
     pub fn receive(
         &mut self,
         socket: &Port,
+        moment: Moment,
         earliest: Instant,
         rhythm: &mut Rhythm,
         mut take: impl FnMut(&mut Traffic, Instant, SocketAddr, &[u8]),
@@ -77,14 +81,21 @@ impl Datagrams {
                 take(traffic, arrived, source, bytes);
             };
             let fd = socket.socket.as_raw_fd();
+            let (buffers, control) = (&mut self.buffers, &mut self.control);
             let count = if socket.is_v4 {
                 let source = |address| SocketAddr::V4(SocketAddrV4::from(address));
-                batch(&mut self.v4, &mut self.buffers, want, fd, earliest, source, &mut taken)
+                match want {
+                    1 => one::<SockaddrIn>(buffers, control, fd, moment, earliest, source, &mut taken),
+                    _ => batch(&mut self.v4, buffers, fd, moment, earliest, source, &mut taken),
+                }
             } else {
                 let source = |address| SocketAddr::V6(SocketAddrV6::from(address));
-                batch(&mut self.v6, &mut self.buffers, want, fd, earliest, source, &mut taken)
+                match want {
+                    1 => one::<SockaddrIn6>(buffers, control, fd, moment, earliest, source, &mut taken),
+                    _ => batch(&mut self.v6, buffers, fd, moment, earliest, source, &mut taken),
+                }
             };
-            if count < want || want == 1 && !rhythm.expects_more(Instant::now()) {
+            if count < want || want == 1 && !rhythm.expects_more(moment.now) {
                 return;
             }
             want = BATCH;
@@ -152,32 +163,48 @@ impl Port {
     }
 }
 
-/// One system call. Returns how many datagrams it took.
+/// One system call for one datagram, which costs a third less than one for up to eight. Returns how many there
+/// were.
+fn one<S: SockaddrLike + Copy>(
+    buffers: &mut [[u8; MAX_PACKET_BYTES]; BATCH],
+    control: &mut [u8],
+    fd: RawFd,
+    moment: Moment,
+    earliest: Instant,
+    source: impl Fn(S) -> SocketAddr,
+    take: &mut impl FnMut(Instant, SocketAddr, &[u8]),
+) -> usize {
+    let [buffer, ..] = buffers;
+    let mut slices = [IoSliceMut::new(buffer)];
+    // An error is an empty socket, or one whose peer is unreachable: nothing to read in both cases.
+    let Ok(datagram) = recvmsg::<S>(fd, &mut slices, Some(control), MsgFlags::MSG_DONTWAIT) else { return 0 };
+    let stamp = datagram.cmsgs().ok().and_then(stamp);
+    if !datagram.flags.contains(MsgFlags::MSG_TRUNC)
+        && let (Some(address), Some(bytes)) = (datagram.address, datagram.iovs().next())
+    {
+        take(moment.arrival(stamp, earliest), source(address), bytes);
+    }
+    1
+}
+
+/// One system call for as many as there is room for. Returns how many it took.
 fn batch<S: SockaddrLike + Copy>(
     headers: &mut MultiHeaders<S>,
     buffers: &mut [[u8; MAX_PACKET_BYTES]; BATCH],
-    want: usize,
     fd: RawFd,
+    moment: Moment,
     earliest: Instant,
     source: impl Fn(S) -> SocketAddr,
     take: &mut impl FnMut(Instant, SocketAddr, &[u8]),
 ) -> usize {
     let mut slices = buffers.each_mut().map(|buffer| [IoSliceMut::new(buffer)]);
-    // An error is an empty socket, or one whose peer is unreachable: nothing to read in both cases.
-    let Ok(datagrams) = recvmmsg(fd, headers, slices.iter_mut().take(want), MsgFlags::MSG_DONTWAIT, None)
-    else {
+    let Ok(datagrams) = recvmmsg(fd, headers, slices.iter_mut(), MsgFlags::MSG_DONTWAIT, None) else {
         return 0;
     };
-    let moment = Moment::present();
     let mut count = 0;
     for datagram in datagrams {
         count += 1;
-        let stamp = datagram.cmsgs().ok().and_then(|mut messages| {
-            messages.find_map(|message| match message {
-                ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-                _ => None,
-            })
-        });
+        let stamp = datagram.cmsgs().ok().and_then(stamp);
         if datagram.flags.contains(MsgFlags::MSG_TRUNC) {
             continue;
         }
@@ -186,6 +213,14 @@ fn batch<S: SockaddrLike + Copy>(
         }
     }
     count
+}
+
+/// When the kernel took it, by the wall clock.
+fn stamp(mut messages: impl Iterator<Item = ControlMessageOwned>) -> Option<Duration> {
+    messages.find_map(|message| match message {
+        ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+        _ => None,
+    })
 }
 
 #[cfg(test)]
@@ -203,11 +238,17 @@ mod tests {
                 peer.send_to(&[round, number], to).unwrap();
             }
             let mut seen = Vec::new();
-            datagrams.receive(&port, began, &mut Rhythm::new(began), |_, arrived, source, bytes| {
-                assert_eq!(source, peer.local_addr().unwrap());
-                assert!(arrived >= began && arrived <= Instant::now());
-                seen.push(bytes.to_vec());
-            });
+            datagrams.receive(
+                &port,
+                Moment::present(),
+                began,
+                &mut Rhythm::new(began),
+                |_, arrived, source, bytes| {
+                    assert_eq!(source, peer.local_addr().unwrap());
+                    assert!(arrived >= began && arrived <= Instant::now());
+                    seen.push(bytes.to_vec());
+                },
+            );
             assert_eq!(seen, (0..20).map(|number| vec![round, number]).collect::<Vec<_>>());
         }
         datagrams.send(&port, peer.local_addr().unwrap(), b"back");
@@ -246,7 +287,9 @@ mod tests {
             }
             peer.send_to(b"second", port.local_addr().unwrap()).unwrap();
             let (mut arrivals, mut rhythm) = (Vec::new(), Rhythm::new(earliest));
-            datagrams.receive(&port, earliest, &mut rhythm, |_, arrived, _, _| arrivals.push(arrived));
+            datagrams.receive(&port, Moment::present(), earliest, &mut rhythm, |_, arrived, _, _| {
+                arrivals.push(arrived)
+            });
             assert_eq!(arrivals.len(), 2);
             arrivals[1].saturating_duration_since(arrivals[0])
         };
@@ -265,7 +308,9 @@ mod tests {
         let heard = |datagrams: &mut Datagrams| {
             let mut sources = Vec::new();
             let now = Instant::now();
-            datagrams.receive(&port, now, &mut Rhythm::new(now), |_, _, source, _| sources.push(source));
+            datagrams.receive(&port, Moment::present(), now, &mut Rhythm::new(now), |_, _, source, _| {
+                sources.push(source)
+            });
             sources
         };
         port.connect(peer.local_addr().unwrap()).unwrap();
@@ -291,6 +336,8 @@ mod tests {
         }
         assert_eq!(port.drain(100), 5);
         let mut rhythm = Rhythm::new(Instant::now());
-        Datagrams::new().receive(&port, Instant::now(), &mut rhythm, |_, _, _, _| panic!("nothing is left"));
+        Datagrams::new().receive(&port, Moment::present(), Instant::now(), &mut rhythm, |_, _, _, _| {
+            panic!("nothing is left")
+        });
     }
 }

@@ -1,6 +1,8 @@
 //! One media thread: follows orders, runs the rooms whose turn it is, sleeps until the next turn or order.
 //!
-//! It owns its rooms; nobody else touches them, so there is no lock. A room that panics ends alone.
+//! It owns its rooms; nobody else touches them, so there is no lock. A room that panics ends alone. The rooms of
+//! one turn go together: all are read for, then all mix, then all send, so that the kernel's way in, our own
+//! code and the kernel's way out are each walked while they are in the cache.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,6 +14,7 @@ use metrics::{Counter, Histogram};
 use tokio::sync::mpsc;
 use tokio::sync::mpsc::error::TryRecvError;
 
+use super::arrival::Moment;
 use super::command::{MediaCommand, Told};
 use super::priority;
 use super::room::{Room, Setup};
@@ -33,13 +36,26 @@ pub enum Order {
     Command(u64, MediaCommand),
 }
 
+/// A room in its place.
+struct Seat {
+    id: u64,
+    slot: usize,
+    room: Box<Room>,
+    /// It panicked, or everybody has left it.
+    over: bool,
+}
+
 /// The thread's state.
 pub struct Worker {
     orders: mpsc::Receiver<Order>,
     /// Rooms promised to this thread, for the engine to choose the emptiest.
     load: Arc<AtomicUsize>,
-    wheel: Wheel<u64>,
-    rooms: HashMap<u64, (usize, Box<Room>)>,
+    wheel: Wheel<usize>,
+    rooms: Vec<Option<Seat>>,
+    /// Places in `rooms` nobody has.
+    free: Vec<usize>,
+    /// By number: the place in `rooms`.
+    places: HashMap<u64, usize>,
     datagrams: Datagrams,
     meters: Meters,
 }
@@ -51,7 +67,9 @@ impl Worker {
             orders,
             load,
             wheel: Wheel::new(Instant::now()),
-            rooms: HashMap::new(),
+            rooms: Vec::new(),
+            free: Vec::new(),
+            places: HashMap::new(),
             datagrams: Datagrams::new(),
             meters: Meters::new(),
         }
@@ -64,7 +82,7 @@ impl Worker {
             let ended = self.follow_orders();
             self.run_turns();
             self.meters.tell(&mut self.datagrams);
-            if ended && self.rooms.is_empty() {
+            if ended && self.places.is_empty() {
                 return;
             }
             // An order wakes the thread (`unpark`), one that came since it looked wakes it at once.
@@ -91,27 +109,37 @@ impl Worker {
     }
 
     fn open(&mut self, id: u64, (setup, told): (Setup, Told)) {
-        let (slot, first) = self.wheel.insert(Instant::now(), id);
-        self.rooms.insert(id, (slot, Box::new(Room::new(setup, told, first))));
+        let place = self.free.pop().unwrap_or_else(|| {
+            self.rooms.push(None);
+            self.rooms.len() - 1
+        });
+        let (slot, first) = self.wheel.insert(Instant::now(), place);
+        if let Some(seat) = self.rooms.get_mut(place) {
+            *seat = Some(Seat { id, slot, room: Box::new(Room::new(setup, told, first)), over: false });
+            self.places.insert(id, place);
+        }
         metrics::gauge!("jiesu_media_rooms").increment(1.0);
     }
 
     fn command(&mut self, id: u64, command: MediaCommand) {
         // A room that ended takes no commands; who waits for its figures is told by the dropped channel.
-        let Some((_, room)) = self.rooms.get_mut(&id) else { return };
+        let Some(&place) = self.places.get(&id) else { return };
+        let Some(Seat { room, .. }) = self.rooms.get_mut(place).and_then(Option::as_mut) else { return };
         let datagrams = &mut self.datagrams;
         if let MediaCommand::Finish(done) = command {
             let figures = caught(|| room.finish(datagrams)).unwrap_or_default();
-            self.close(id);
+            self.close(place);
             let _ = done.send(figures);
         } else if caught(|| room.perform(command, datagrams)).is_none() {
-            self.close(id);
+            self.close(place);
         }
     }
 
-    fn close(&mut self, id: u64) {
-        if let Some((slot, _room)) = self.rooms.remove(&id) {
-            self.wheel.remove(slot, id);
+    fn close(&mut self, place: usize) {
+        if let Some(Seat { id, slot, .. }) = self.rooms.get_mut(place).and_then(Option::take) {
+            self.wheel.remove(slot, place);
+            self.places.remove(&id);
+            self.free.push(place);
             self.load.fetch_sub(1, Ordering::Relaxed);
             metrics::gauge!("jiesu_media_rooms").decrement(1.0);
         }
@@ -123,14 +151,29 @@ impl Worker {
             let Some(turn) = self.wheel.poll(Instant::now()) else { return };
             let now = Instant::now();
             self.meters.lateness.record(now.saturating_duration_since(turn.due).as_secs_f64());
+            let moment = Moment::present();
+            self.each(turn.slot, |room, datagrams| room.receive(moment, datagrams));
+            self.each(turn.slot, |room, _| room.tick(now));
+            self.each(turn.slot, |room, datagrams| room.send(datagrams));
+            self.each(turn.slot, |room, datagrams| room.end_turn(now, datagrams));
             // From the end, so that a room that leaves moves none that is still to come.
             for at in (0..self.wheel.rooms(turn.slot).len()).rev() {
-                let Some(&id) = self.wheel.rooms(turn.slot).get(at) else { continue };
-                let Some((_, room)) = self.rooms.get_mut(&id) else { continue };
-                let datagrams = &mut self.datagrams;
-                if caught(|| room.turn(now, datagrams)) != Some(true) {
-                    self.close(id);
+                let Some(&place) = self.wheel.rooms(turn.slot).get(at) else { continue };
+                if self.rooms.get(place).is_some_and(|seat| seat.as_ref().is_none_or(|seat| seat.over)) {
+                    self.close(place);
                 }
+            }
+        }
+    }
+
+    /// One part of a turn, for every room of a slot.
+    fn each(&mut self, slot: usize, mut part: impl FnMut(&mut Room, &mut Datagrams) -> bool) {
+        for &place in self.wheel.rooms(slot) {
+            let Some(Seat { room, over, .. }) = self.rooms.get_mut(place).and_then(Option::as_mut) else {
+                continue;
+            };
+            if !*over {
+                *over = caught(|| part(room, &mut self.datagrams)) != Some(true);
             }
         }
     }
