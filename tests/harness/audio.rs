@@ -15,6 +15,13 @@ pub fn fixture(name: &str) -> Vec<i16> {
     asr::audio::decode_mono(&bytes, RATE as u32).expect("the fixture can be decoded")
 }
 
+/// A prompt the gateway brings along, at 8 kHz.
+pub fn prompt(name: &str) -> Vec<i16> {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/prompts").join(name);
+    let bytes = std::fs::read(path.with_extension("ogg")).expect("the prompt is there");
+    asr::audio::decode_mono(&bytes, RATE as u32).expect("the prompt can be decoded")
+}
+
 /// A fixture's file.
 pub fn fixture_path(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("fixtures/audio").join(name).with_extension("ogg")

@@ -35,6 +35,53 @@ pub struct Phone<'a> {
     pub server: SocketAddr,
     /// What it says, 8 kHz. It hangs up at the end.
     pub says: &'a [i16],
+    /// How it reaches the gateway.
+    pub line: Line<'a>,
+}
+
+/// A phone's way to the gateway: signalling and media.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Line<'a> {
+    /// The transport of its signalling.
+    pub transport: Transport,
+    /// The certificate authority it believes, PEM. Debian's baresip (1.0) takes any certificate all the same.
+    pub authority: Option<&'a Path>,
+    /// Whether its sound is encrypted.
+    pub secrecy: Secrecy,
+}
+
+/// Whether a phone's sound is encrypted: SRTP, keys in the description (RFC 4568).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Secrecy {
+    /// It is not.
+    #[default]
+    Plain,
+    /// Where the far end has keys, too (`RTP/AVP` with keys, RFC 8643).
+    Possible,
+    /// No call without (`RTP/SAVP`).
+    Demanded,
+}
+
+/// The transport of a phone's signalling.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Transport {
+    /// Datagrams.
+    #[default]
+    Udp,
+    /// One connection, opened by the phone.
+    Tcp,
+    /// The same, encrypted.
+    Tls,
+}
+
+impl Transport {
+    fn as_str(self) -> &'static str {
+        match self {
+            Self::Udp => "udp",
+            Self::Tcp => "tcp",
+            Self::Tls => "tls",
+        }
+    }
 }
 
 /// A running phone.
@@ -105,14 +152,45 @@ impl Baresip {
             .await;
     }
 
+    /// Waits until so many milliseconds of sound were sent to it in the present call, by the sender's own report.
+    pub async fn was_told_ms(&mut self, ms: u64) {
+        self.event_that("CALL_RTCP", |event| event["rtcp_stats"]["rx"]["sent"].as_u64() >= Some(ms / 20))
+            .await;
+    }
+
     /// Calls a number at the gateway.
     pub async fn dial(&mut self, number: &str, server: SocketAddr) {
-        self.command("dial", &format!("sip:{number}@{server}")).await;
+        self.dial_over(Transport::Udp, number, server).await;
+    }
+
+    /// Calls a number at the gateway over this transport.
+    pub async fn dial_over(&mut self, transport: Transport, number: &str, server: SocketAddr) {
+        let transport = match transport {
+            Transport::Udp => "",
+            Transport::Tcp => ";transport=tcp",
+            Transport::Tls => ";transport=tls",
+        };
+        self.command("dial", &format!("sip:{number}@{server}{transport}")).await;
     }
 
     /// Hangs up.
     pub async fn hang_up(&mut self) {
         self.command("hangup", "").await;
+    }
+
+    /// Puts the call on hold: a re-INVITE with `sendonly` (RFC 3264 section 8.4).
+    pub async fn hold(&mut self) {
+        self.command("hold", "").await;
+    }
+
+    /// Takes it off hold.
+    pub async fn resume(&mut self) {
+        self.command("resume", "").await;
+    }
+
+    /// Hands the call on: a REFER (RFC 3515).
+    pub async fn transfer(&mut self, uri: &str) {
+        self.command("transfer", uri).await;
     }
 
     /// Presses a key (RFC 4733).
@@ -126,10 +204,15 @@ impl Baresip {
         self.control.write_all(framed.as_bytes()).await.expect("baresip listens");
     }
 
-    /// What it heard in its call. Whole once the call is closed.
+    /// What it heard in its call, until it first held it: then its recording ends. Whole once the call is closed.
     pub async fn heard(&self) -> Vec<i16> {
         let path = eventually("baresip's recording", async || dump(self.folder.path())).await;
         audio::read_wav(&path).swap_remove(0)
+    }
+
+    /// Whether it has agreed on keys and encrypts.
+    pub fn encrypts(&self) -> bool {
+        self.log().contains("SRTP is Enabled")
     }
 
     /// What it printed.
@@ -147,9 +230,12 @@ fn dump(folder: &Path) -> Option<PathBuf> {
 fn config(phone: &Phone<'_>, folder: &Path, control: SocketAddr) -> String {
     let folder = folder.display();
     let Phone { port, .. } = phone;
-    let modules: String = ["g711", "aufile", "sndfile"].map(|name| format!("module {name}.so\n")).concat();
+    let modules: String =
+        ["g711", "aufile", "sndfile", "srtp"].map(|name| format!("module {name}.so\n")).concat();
+    let authority =
+        phone.line.authority.map_or(String::new(), |path| format!("sip_cafile {}\n", path.display()));
     format!(
-        "poll_method epoll\nsip_listen 127.0.0.1:{port}\ncall_max_calls 2\n\
+        "poll_method epoll\nsip_listen 127.0.0.1:{port}\ncall_max_calls 2\n{authority}\
          audio_source aufile,{folder}/says.wav\nausrc_srate 8000\nauplay_srate 8000\nausrc_channels 1\n\
          auplay_channels 1\nrtp_ports {}-{}\nmodule_path {}\n{modules}module_tmp account.so\nmodule_app menu.so\n\
          module_app ctrl_tcp.so\nctrl_tcp_listen {control}\nsnd_path {folder}\n",
@@ -166,12 +252,21 @@ fn modules_path() -> &'static str {
 }
 
 fn account(phone: &Phone<'_>) -> String {
-    let Phone { user, server, .. } = phone;
+    let Phone { user, server, line, .. } = phone;
+    let transport = line.transport.as_str();
+    let encryption = match line.secrecy {
+        Secrecy::Plain => "",
+        Secrecy::Possible => ";mediaenc=srtp",
+        Secrecy::Demanded => ";mediaenc=srtp-mand",
+    };
     match phone.password {
         Some(password) => format!(
-            "<sip:{user}@{server};transport=udp>;auth_user={user};auth_pass={password};answermode=auto;regint=60;audio_codecs=PCMA\n"
+            "<sip:{user}@{server};transport={transport}>;auth_user={user};auth_pass={password};answermode=auto;\
+             regint=60;audio_codecs=PCMA{encryption}\n"
         ),
-        None => format!("<sip:{user}@{server}>;regint=0;answermode=auto;audio_codecs=PCMA\n"),
+        None => format!(
+            "<sip:{user}@{server};transport={transport}>;regint=0;answermode=auto;audio_codecs=PCMA{encryption}\n"
+        ),
     }
 }
 

@@ -16,7 +16,9 @@ pub struct Ports {
 }
 
 /// Gateway: RTP, both included.
-pub const RTP: [u16; 2] = [2, 99];
+pub const RTP: [u16; 2] = [2, 95];
+/// Gateway: SIP over TLS.
+pub const SIP_TLS: u16 = 96;
 /// Gateway: SIP over UDP and TCP.
 pub const SIP: u16 = 100;
 /// Gateway: HTTP.

@@ -6,6 +6,8 @@ use std::sync::OnceLock;
 
 use serde_json::Value;
 
+use crate::audio;
+
 /// Complaints of one record, none when it is good.
 pub fn complaints(record: &Value) -> Vec<String> {
     static VALIDATOR: OnceLock<jsonschema::Validator> = OnceLock::new();
@@ -64,4 +66,16 @@ pub fn check_once_each(records: &[Value]) {
 /// The text of `outcome` of a call.
 pub fn outcome(record: &Value) -> &str {
     record["call"]["outcome"].as_str().unwrap_or_default()
+}
+
+/// The two channels of a record's recording: caller left, whomever the caller heard right.
+pub fn recording(record: &Value) -> [Vec<i16>; 2] {
+    let attachment = &record["attachments"][0];
+    assert_eq!(attachment["kind"], "recording", "{record:#}");
+    assert_eq!(attachment["media_type"], "audio/wav");
+    let path = attachment["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file");
+    let channels = audio::read_wav(path.as_ref());
+    let size = std::fs::metadata(path).expect("the recording is there").len();
+    assert_eq!(attachment["bytes"], size);
+    channels.try_into().expect("two channels")
 }

@@ -107,6 +107,11 @@ impl Rig {
         self.ports.address(ports::SIP)
     }
 
+    /// Where it takes SIP over TLS, if it does.
+    pub fn sips(&self) -> SocketAddr {
+        self.ports.address(ports::SIP_TLS)
+    }
+
     /// An address of its HTTP listener.
     pub fn http_url(&self, path: &str) -> String {
         format!("http://{}{path}", self.ports.address(ports::HTTP))

@@ -1,5 +1,7 @@
 //! The configuration of one gateway under test, written as an operator would write it.
 
+use std::path::{Path, PathBuf};
+
 use crate::ports::{self, Ports};
 
 /// Digest password of every agent's phone.
@@ -14,6 +16,10 @@ pub const IDENTITY_KEY: &str = "identity-key-0123456789abcdef";
 pub struct Settings {
     /// Keys of `[call]`.
     pub call: String,
+    /// Keys of `[media]`.
+    pub media: String,
+    /// Whether it listens on TLS, too, with a certificate of [`authority`].
+    pub tls: bool,
     /// Keys of `[speech]`.
     pub speech: String,
     /// Whole sections: channels, sinks, trunks. `{phone 1}` stands for the port of the phone with that index.
@@ -38,6 +44,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             call: "wrap_up = \"0s\"\n".into(),
+            media: String::new(),
+            tls: false,
             speech: "engine = \"off\"\n".into(),
             sections: String::new(),
             trunk_from: "127.0.0.0/8".into(),
@@ -57,6 +65,21 @@ impl Settings {
     pub fn call(mut self, keys: &str) -> Self {
         self.call.push_str(keys);
         self.call.push('\n');
+        self
+    }
+
+    /// Adds keys to `[media]`.
+    #[must_use]
+    pub fn media(mut self, keys: &str) -> Self {
+        self.media.push_str(keys);
+        self.media.push('\n');
+        self
+    }
+
+    /// Listens on TLS, too.
+    #[must_use]
+    pub fn tls(mut self) -> Self {
+        self.tls = true;
         self
     }
 
@@ -88,7 +111,7 @@ impl Settings {
         let sections = (0..4).fold(self.sections.clone(), |sections, index| {
             sections.replace(&format!("{{phone {index}}}"), &ports.phone(index).to_string())
         });
-        let Self { call, speech, trunk_from, agent_networks, list_keys, .. } = self;
+        let Self { call, media, speech, trunk_from, agent_networks, list_keys, .. } = self;
         let file = if self.lists.is_some() { "file = \"lists.csv\"\n" } else { "" };
         let agents: String = self
             .agents
@@ -98,6 +121,19 @@ impl Settings {
         let [first, last] = ports::RTP.map(|offset| ports.at(offset));
         let (sip, http) = (ports.address(ports::SIP), ports.address(ports::HTTP));
         let metrics = ports.address(ports::METRICS);
+        let (tls, certificate) = if self.tls {
+            let [certificate, key] = ["first.pem", "first.key"].map(certificates);
+            (
+                format!(", \"tls:{}\"", ports.address(ports::SIP_TLS)),
+                format!(
+                    "tls = {{ certificate = \"{}\", key = \"{}\" }}\n",
+                    certificate.display(),
+                    key.display()
+                ),
+            )
+        } else {
+            Default::default()
+        };
         format!(
             r#"[node]
 name = "e2e"
@@ -108,11 +144,11 @@ listen = "{http}"
 [metrics]
 listen = "{metrics}"
 [sip]
-listen = ["udp:{sip}", "tcp:{sip}"]
-agent_networks = ["{agent_networks}"]
+listen = ["udp:{sip}", "tcp:{sip}"{tls}]
+{certificate}agent_networks = ["{agent_networks}"]
 [media]
 rtp_ports = [{first}, {last}]
-[call]
+{media}[call]
 {call}
 [lists]
 {file}{list_keys}
@@ -138,6 +174,15 @@ token = "{API_TOKEN}"
 "#
         )
     }
+}
+
+/// The authority whose certificate a gateway under test shows, PEM.
+pub fn authority() -> PathBuf {
+    certificates("ca.pem")
+}
+
+fn certificates(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("../gateway/tests/certificates").join(name)
 }
 
 /// A list file of these rows.

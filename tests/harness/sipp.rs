@@ -10,8 +10,8 @@ use std::process::ExitStatus;
 use tempfile::TempDir;
 use tokio::process::Command;
 
-use crate::audio;
 use crate::process::Process;
+use crate::{audio, eventually};
 
 /// How the call goes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -91,6 +91,15 @@ impl<'a> Call<'a> {
     }
 }
 
+/// What a socket of sipp speaks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Protocol {
+    /// Datagrams: its SIP and RTP.
+    Udp,
+    /// A stream: what one sipp tells another.
+    Tcp,
+}
+
 /// A running sipp.
 #[derive(Debug)]
 pub struct Sipp {
@@ -141,11 +150,75 @@ impl Sipp {
         socket.send_to(message.as_bytes(), (self.host, self.port)).expect("loopback takes a datagram");
     }
 
+    /// Waits until it listens: a call to it comes then, and not into the void.
+    pub async fn listens(&mut self, protocol: Protocol, port: u16) {
+        let table = if protocol == Protocol::Udp { "/proc/net/udp" } else { "/proc/net/tcp" };
+        let end = format!(":{port:04X}");
+        let process = &mut self.process;
+        eventually("sipp to listen", async || {
+            if let Some(status) = process.has_ended() {
+                panic!("sipp ended with {status}:\n{}", process.output.tail(30));
+            }
+            let table = std::fs::read_to_string(table).expect("Linux has a list of sockets");
+            let mut own = table.lines().filter_map(|line| line.split_whitespace().nth(1));
+            own.any(|address| address.ends_with(&end)).then_some(())
+        })
+        .await;
+    }
+
     /// Waits for sipp's end; panics unless the call went as the scenario says.
     pub async fn succeeded(mut self) {
         let status: ExitStatus = self.process.ended().await;
         let errors = std::fs::read_to_string(self.folder.path().join("errors.log")).unwrap_or_default();
         assert!(status.success(), "sipp: {status}\n{errors}\n{}", self.process.output.tail(30));
+    }
+}
+
+/// A run of sipp with a scenario of its own making, or one given as text.
+#[derive(Clone, Debug)]
+pub struct Stock<'a> {
+    /// First of its [`crate::ports::PHONE_PORTS`] ports.
+    pub port: u16,
+    /// The gateway.
+    pub gateway: SocketAddr,
+    /// The name of a scenario sipp brings along (`uac`), or the XML of one.
+    pub scenario: &'a str,
+    /// sipp's word for the transport: `u1`, `un`, `t1`, `tn`.
+    pub transport: &'a str,
+    /// How many calls.
+    pub calls: u32,
+    /// Calls a second.
+    pub rate: u32,
+    /// More arguments.
+    pub arguments: &'a [&'a str],
+}
+
+impl Stock<'_> {
+    /// Starts it; it ends when all calls have.
+    pub fn start(&self) -> Sipp {
+        let folder = tempfile::tempdir().expect("the temporary folder can be written");
+        let mut command = Command::new("sipp");
+        command.arg(self.gateway.to_string());
+        if self.scenario.starts_with('<') {
+            std::fs::write(folder.path().join("scenario.xml"), self.scenario).expect("a file of ours");
+            command.args(["-sf", "scenario.xml"]);
+        } else {
+            command.args(["-sn", self.scenario]);
+        }
+        command
+            .args(["-t", self.transport, "-m", &self.calls.to_string(), "-r", &self.rate.to_string()])
+            .args(["-s", "12345", "-i", "127.0.0.1", "-mi", "127.0.0.1", "-nostdin", "-max_socket", "100"])
+            .args(["-timeout", "120", "-timeout_error", "-trace_err", "-error_file", "errors.log"])
+            .args(["-p", &self.port.to_string(), "-cp", &(self.port + 1).to_string()])
+            .args(["-mp", &(self.port + 2).to_string()])
+            .args(self.arguments)
+            .current_dir(folder.path());
+        Sipp {
+            process: Process::start(command, "sip-tester"),
+            folder,
+            host: Ipv4Addr::LOCALHOST,
+            port: self.port,
+        }
     }
 }
 

@@ -33,6 +33,8 @@ const FRAME_BYTES: usize = 160;
 const FRAME: Duration = Duration::from_millis(20);
 /// A round of the wheel: one slot a millisecond.
 const SLOTS: usize = 20;
+/// A call from which nothing came for so long is over.
+const OVER: Duration = Duration::from_secs(2);
 /// Marks a payload of ours; a number follows it.
 const MARK: [u8; 8] = [0x5a, 0x21, 0x93, 0x4c, 0x77, 0x1e, 0xb8, 0x66];
 /// Width of one bucket of the deviation histogram, and how many there are; the last holds what is beyond.
@@ -109,6 +111,8 @@ struct Stream {
     /// The last packet's arrival in microseconds, and its timestamp.
     last: Option<(u64, u32)>,
     last_ssrc: u32,
+    /// When anything came last, by our clock.
+    heard: Option<Instant>,
     /// The end of the packet before, too short to be searched alone, and that packet's number.
     tail: (u64, Vec<u8>),
     /// Numbers of our own frames (or the other side's) that came through the server.
@@ -249,6 +253,7 @@ impl Side {
             stream.begin_again();
         }
         stream.last_ssrc = ssrc;
+        stream.heard = Some(Instant::now());
         let extended = match stream.first {
             None => {
                 let start = u64::from(sequence) + (1 << 16);
@@ -292,6 +297,8 @@ impl Side {
             .iter()
             .filter_map(|to| {
                 let stream = self.streams.get_mut(to)?;
+                // A call that is over is not sent to until its port is used again.
+                stream.heard.filter(|heard| heard.elapsed() < OVER)?;
                 let SocketAddr::V4(to) = to else { return None };
                 Some((stream.next_packet(), SockaddrIn::from(*to)))
             })

@@ -1,24 +1,11 @@
 //! The main job with two foreign peers: sipp calls, baresip answers, and what both said is heard on the
 //! other side, stands in the recording and leaves as a record through the file and through Redis.
 
-use e2e::records::{self, outcome};
+use e2e::records::{self, outcome, recording};
 use e2e::sipp::{Course, Sipp, Sound};
 use e2e::{RedisServer, Rig, Settings, audio, eventually, ports};
-use serde_json::Value;
 
 use crate::people::{agent, and_silence, caller, citizen, hang_up};
-
-/// The two channels of a record's recording: caller left, agent right.
-fn recording(record: &Value) -> [Vec<i16>; 2] {
-    let attachment = &record["attachments"][0];
-    assert_eq!(attachment["kind"], "recording", "{record:#}");
-    assert_eq!(attachment["media_type"], "audio/wav");
-    let path = attachment["uri"].as_str().and_then(|uri| uri.strip_prefix("file://")).expect("a file");
-    let channels = audio::read_wav(path.as_ref());
-    let size = std::fs::metadata(path).expect("the recording is there").len();
-    assert_eq!(attachment["bytes"], size);
-    channels.try_into().expect("two channels")
-}
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_agent_hears_the_caller_and_hangs_up() {

@@ -1,29 +1,11 @@
 //! 三方通话: an agent brings a specialist in while the citizen waits, and all three hear each other; then the
 //! agent leaves, and the specialist goes on. Heard at each phone and on the recording.
 
-use e2e::baresip::{Baresip, Phone};
 use e2e::records::outcome;
-use e2e::settings::AGENT_SECRET;
 use e2e::{Rig, Settings, audio, eventually};
 use serde_json::{Value, json};
 
-use crate::people::{agent, citizen};
-
-/// `speech`, said after so many seconds of the call.
-fn said_after(seconds: usize, speech: &[i16]) -> Vec<i16> {
-    let mut says = audio::silence(seconds * 1_000);
-    says.extend(speech);
-    says.extend(audio::silence(60_000));
-    says
-}
-
-async fn specialist(rig: &Rig, says: &[i16]) -> Baresip {
-    let password = Some(AGENT_SECRET);
-    let phone = Phone { port: rig.ports.phone(3), user: "1002", password, server: rig.sip(), says };
-    let specialist = Baresip::start(phone).await;
-    rig.agents_free(2).await;
-    specialist
-}
+use crate::people::{agent, citizen, colleague, said_after};
 
 /// The one call in progress, once it fits.
 async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
@@ -39,7 +21,7 @@ async fn citizen_agent_and_specialist_hear_each_other() {
     let rig = Rig::start(Settings::default().call("notice = false")).await;
     let says = ["caller-streetlight", "agent-heating", "caller-heating"].map(audio::fixture);
     let mut agent = agent(&rig, &said_after(18, &says[1])).await;
-    let mut specialist = specialist(&rig, &said_after(28, &says[2])).await;
+    let mut specialist = colleague(&rig, &said_after(28, &says[2])).await;
     let mut citizen = citizen(&rig, &said_after(6, &says[0])).await;
     citizen.dial("12345", rig.sip()).await;
     agent.event("CALL_ESTABLISHED").await;

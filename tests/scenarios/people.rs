@@ -1,6 +1,6 @@
 //! The people of the scenarios: one agent's phone, one caller, as most of them need it.
 
-use e2e::baresip::{Baresip, Phone};
+use e2e::baresip::{Baresip, Line, Phone, Transport};
 use e2e::settings::AGENT_SECRET;
 use e2e::sipp::{Call, Course, Sipp};
 use e2e::{Rig, audio, eventually};
@@ -14,28 +14,60 @@ pub const ASSERTED: &str = "P-Asserted-Identity: <sip:+8613847100001@carrier.exa
 
 /// Agent 1001, registered and free. Says `says` in its call and hangs up at its end.
 pub async fn agent(rig: &Rig, says: &[i16]) -> Baresip {
+    agent_on(rig, says, Line::default()).await
+}
+
+/// Where a phone on this line finds the gateway: TLS has a port of its own.
+pub fn server(rig: &Rig, line: Line<'_>) -> std::net::SocketAddr {
+    if line.transport == Transport::Tls { rig.sips() } else { rig.sip() }
+}
+
+/// The same agent on this line.
+pub async fn agent_on(rig: &Rig, says: &[i16], line: Line<'_>) -> Baresip {
     let phone = Phone {
         port: rig.ports.phone(0),
         user: "1001",
         password: Some(AGENT_SECRET),
-        server: rig.sip(),
+        server: server(rig, line),
         says,
+        line,
     };
     let agent = Baresip::start(phone).await;
     rig.agents_free(1).await;
     agent
 }
 
+/// Agent 1002, registered and free beside agent 1001.
+pub async fn colleague(rig: &Rig, says: &[i16]) -> Baresip {
+    let (password, line) = (Some(AGENT_SECRET), Line::default());
+    let phone = Phone { port: rig.ports.phone(3), user: "1002", password, server: rig.sip(), says, line };
+    let colleague = Baresip::start(phone).await;
+    rig.agents_free(2).await;
+    colleague
+}
+
 /// A citizen with a real phone of its own.
 pub async fn citizen(rig: &Rig, says: &[i16]) -> Baresip {
-    Baresip::start(Phone { port: rig.ports.phone(1), user: CALLER, password: None, server: rig.sip(), says })
-        .await
+    citizen_on(rig, says, Line::default()).await
+}
+
+/// The same citizen on this line.
+pub async fn citizen_on(rig: &Rig, says: &[i16], line: Line<'_>) -> Baresip {
+    let server = server(rig, line);
+    Baresip::start(Phone { port: rig.ports.phone(1), user: CALLER, password: None, server, says, line }).await
 }
 
 /// Speech, and then time to be hung up by somebody else.
 pub fn and_silence(mut speech: Vec<i16>) -> Vec<i16> {
     speech.extend(audio::silence(120_000));
     speech
+}
+
+/// `speech`, said after so many seconds of the call, and then time to be hung up by somebody else.
+pub fn said_after(seconds: usize, speech: &[i16]) -> Vec<i16> {
+    let mut says = audio::silence(seconds * 1_000);
+    says.extend(speech);
+    and_silence(says)
 }
 
 /// The usual caller, ready to be given a course and a sound.
