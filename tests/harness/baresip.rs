@@ -104,8 +104,9 @@ impl Baresip {
         write("config", config(&phone, path, control_address));
         write("accounts", account(&phone));
         write("contacts", String::new());
-        let mut command = Command::new("baresip");
-        command.arg("-f").arg(path).env("HOME", path);
+        // Its trace is read while it runs, so each line must come at once (coreutils).
+        let mut command = Command::new("stdbuf");
+        command.args(["-oL", "baresip", "-s", "-f"]).arg(path).env("HOME", path);
         let mut process = Process::start(command, "baresip-core");
         let stream = eventually("baresip's control socket", async || {
             if let Some(status) = process.has_ended() {
@@ -202,6 +203,36 @@ impl Baresip {
         let message = json!({ "command": command, "params": parameters }).to_string();
         let framed = format!("{}:{message},", message.len());
         self.control.write_all(framed.as_bytes()).await.expect("baresip listens");
+    }
+
+    /// Makes this one of its calls, counted from 1, the one that further commands mean.
+    pub async fn choose_call(&mut self, number: u32) {
+        self.command("line", &number.to_string()).await;
+    }
+
+    /// Sends REFER in the chosen call, as it is.
+    pub async fn refer(&mut self, target: &str) {
+        self.command("transfer", target).await;
+    }
+
+    /// The tags of a call this phone made and that was answered: its own, and the other side's.
+    pub async fn tags(&self, call_id: &str) -> [String; 2] {
+        eventually("the answer in the phone's trace", async || {
+            let log = self.log();
+            let is_it = |message: &&str| {
+                message.contains("\nSIP/2.0 200 ")
+                    && message.contains(call_id)
+                    && message.contains(" INVITE\r\n")
+            };
+            // Each message of the trace begins with a line that ends in `#`.
+            let answer = log.split("#\n").find(is_it)?;
+            let tag = |name: &str| {
+                let line = answer.lines().find(|line| line.starts_with(name))?;
+                Some(line.split_once(";tag=")?.1.split(';').next()?.trim().to_owned())
+            };
+            Some([tag("From:")?, tag("To:")?])
+        })
+        .await
     }
 
     /// What it heard in its call, until it first held it: then its recording ends. Whole once the call is closed.

@@ -6,6 +6,7 @@ mod call_asked_from_a_phone;
 mod call_back;
 mod call_blocked;
 mod call_caller_hangs_up_waiting;
+mod call_handed_over;
 mod call_held_by_phone;
 mod call_no_agent_voice_message;
 mod call_representative;

@@ -55,7 +55,11 @@ impl Endpoint {
     fn read_refer(&self, request: &Message) -> Result<Refer, u16> {
         let mut targets = request.values("Refer-To");
         let (Some(target), None) = (targets.next(), targets.next()) else { return Err(400) };
-        let target = NameAddress::parse(target).ok_or(400_u16)?;
+        // Headers of a URI belong within brackets (RFC 3261 §20.10); phones that leave them out (baresip 1.0) mean the
+        // whole value all the same.
+        let bracketed =
+            (target.contains('?') && !target.contains('<')).then(|| format!("<{}>", target.trim()));
+        let target = NameAddress::parse(bracketed.as_deref().unwrap_or(target)).ok_or(400_u16)?;
         let scheme = target.uri.split(':').next().unwrap_or_default();
         if !["sip", "sips", "tel"].iter().any(|known| known.eq_ignore_ascii_case(scheme)) {
             return Err(416);

@@ -176,6 +176,16 @@ fn what_cannot_be_referred_to() {
 
 #[test]
 fn an_attended_transfer_names_the_other_call_of_ours() {
+    an_attended_transfer_is_read("<", ">");
+}
+
+/// baresip 1.0 leaves the brackets out, though headers of a URI belong within (RFC 3261 §20.10).
+#[test]
+fn an_attended_transfer_without_brackets_is_understood() {
+    an_attended_transfer_is_read("", "");
+}
+
+fn an_attended_transfer_is_read(open: &str, close: &str) {
     let mut rig = Rig::new();
     let (_, tag) = confirmed(&mut rig);
     let second = Ask { call: "c2", branch: "second", body: SDP, ..Ask::default() };
@@ -189,7 +199,7 @@ fn an_attended_transfer_names_the_other_call_of_ours() {
     );
     rig.events();
     let extra = format!(
-        "Refer-To: <sip:12345@gw.test?Replaces=c2%40carrier.test%3Bto-tag%3D{other}%3Bfrom-tag%3Dfc2>\n"
+        "Refer-To: {open}sip:12345@gw.test?Replaces=c2%40carrier.test%3Bto-tag%3D{other}%3Bfrom-tag%3Dfc2{close}\n"
     );
     rig.udp(CARRIER, &refer(&tag, &extra).text());
     let (_, asked) = referred(&mut rig);
