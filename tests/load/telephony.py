@@ -154,7 +154,7 @@ class Sipp:
         last = rows[-1] if rows else {}
         count = lambda key: int(last.get(key) or 0)
         sums = {"successful": count("SuccessfulCall(C)"), "failed": count("FailedCall(C)"),
-                "retransmissions": count("Retransmissions(C)"), "peak": max((int(r["CurrentCall"]) for r in rows), default=0)}
+                "retransmissions": count("Retransmissions(C)"), "shed": count("GenericCounter1(C)"), "peak": max((int(r["CurrentCall"]) for r in rows), default=0)}
         if must and (status != 0 or sums["failed"]):
             errors = self.errors.read_text()[:3000] if self.errors.exists() else self.out.read_text()[-1500:]
             sys.exit(f"sipp {self.name}: {sums}, status {status}\n{errors}")
@@ -199,7 +199,7 @@ def signalling(server, folder):
             took = time.monotonic() - began
             cost = (server.cpu() - before) / max(1, sums["successful"]) * 1e6
             say("signalling", f"{name}, {rate}/s offered, {sums['successful'] / took:.0f}/s done: {sums['successful']} calls, "
-                f"{sums['failed']} failed, {sums['retransmissions']} retransmissions, {udp_drops() - dropped} datagrams dropped, "
+                f"{sums['failed']} failed, {sums['shed']} shed, {sums['retransmissions']} retransmissions, {udp_drops() - dropped} datagrams dropped, "
                 f"{cost:.0f} us CPU a call ({cost / 1000 / ASTERISK['signalling']:.2f} of Asterisk), "
                 f"RSS {server.resident() / 2**20:.0f} MiB")
     # The same load on the smallest server there is tells a slow machine from a slow server.
@@ -295,11 +295,12 @@ def overload(server, folder):
     before, began = server.cpu(), time.monotonic()
     flood = call_load(server, folder, 8000, 80000, must=False, most=60000)
     took = time.monotonic() - began
-    say("overload", f"8,000/s offered: {flood['successful']} served or shed, {flood['failed']} failed, "
+    say("overload", f"8,000/s offered: {flood['successful'] - flood['shed']} served, {flood['shed']} shed, {flood['failed']} failed, "
         f"{flood['retransmissions']} retransmissions in {took:.1f} s, {(server.cpu() - before) / took * 100:.0f} % CPU")
     time.sleep(2)
     after = call_load(server, folder, 1000, 5000, must=False)
-    say("overload", f"two seconds later at 1,000/s: {after['failed']} failed, {after['retransmissions']} retransmissions")
+    say("overload", f"two seconds later at 1,000/s: {after['failed']} failed, {after['shed']} shed, "
+        f"{after['retransmissions']} retransmissions")
     held.wait()
     report = rtp.report()[0]
     say("overload", f"50 calls held through it: {report['lost']} packets lost, deviation p99 {report['deviation_ms']['p99']} ms")
