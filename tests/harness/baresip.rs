@@ -189,7 +189,7 @@ impl Baresip {
         self.command("resume", "").await;
     }
 
-    /// Hands the call on: a REFER (RFC 3515).
+    /// Hands the chosen call on: a REFER to this URI, as it is (RFC 3515).
     pub async fn transfer(&mut self, uri: &str) {
         self.command("transfer", uri).await;
     }
@@ -208,11 +208,6 @@ impl Baresip {
     /// Makes this one of its calls, counted from 1, the one that further commands mean.
     pub async fn choose_call(&mut self, number: u32) {
         self.command("line", &number.to_string()).await;
-    }
-
-    /// Sends REFER in the chosen call, as it is.
-    pub async fn refer(&mut self, target: &str) {
-        self.command("transfer", target).await;
     }
 
     /// The tags of a call this phone made and that was answered: its own, and the other side's.

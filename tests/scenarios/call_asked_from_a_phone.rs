@@ -1,40 +1,17 @@
 //! An agent's phone calls a colleague by itself: only while it talks with a citizen, only with its password, and it hears
 //! when the colleague cannot be reached.
 
-use std::net::{IpAddr, Ipv4Addr};
+use std::net::IpAddr;
 
+use e2e::Rig;
 use e2e::sip::RawSip;
 use e2e::sipp::Sipp;
-use e2e::{Rig, Settings, eventually};
-use serde_json::Value;
 
-use crate::people::{agent, and_silence, caller, hang_up};
-
-/// Where the carrier is; the phones are at 127.0.0.1.
-const CARRIER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
-
-fn settings() -> Settings {
-    let settings = Settings {
-        trunk_from: format!("{CARRIER}/32"),
-        agent_networks: "127.0.0.1/32".into(),
-        ..Settings::default()
-    };
-    settings.call("notice = false")
-}
-
-/// The one call in progress, once it fits.
-async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    eventually(what, async || {
-        let calls = rig.api("/api/v1/calls").await["calls"].clone();
-        assert!(calls.as_array().is_none_or(|calls| calls.len() < 2), "the second call is none of its own");
-        (calls[0].is_object() && fits(&calls[0])).then(|| calls[0].clone())
-    })
-    .await
-}
+use crate::people::{CARRIER, agent, and_silence, caller, hang_up, the_call, two_networks};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_phone_that_talks_with_nobody_calls_nobody_and_a_colleague_who_is_busy_is_told() {
-    let rig = Rig::start(settings()).await;
+    let rig = Rig::start(two_networks()).await;
     let mut agent = agent(&rig, &and_silence(Vec::new())).await;
     agent.dial("1002", rig.sip()).await;
     agent.event_that("CALL_CLOSED", |event| event["param"].to_string().contains("403")).await;

@@ -2,20 +2,12 @@
 //! the transfer key. The citizen ends up with the colleague, the agent's phone is free, and nothing is missing on the
 //! recording.
 
-use std::net::{IpAddr, Ipv4Addr};
-
-use e2e::baresip::{Baresip, Phone};
 use e2e::records::outcome;
-use e2e::settings::AGENT_SECRET;
-use e2e::sip::RawSip;
 use e2e::sipp::{Sipp, Sound};
-use e2e::{Rig, Settings, audio, eventually};
+use e2e::{Rig, audio};
 use serde_json::{Value, json};
 
-use crate::people::{agent, and_silence, caller, hang_up};
-
-/// Where the carrier is; the phones are at 127.0.0.1.
-const CARRIER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+use crate::people::{CARRIER, agent, and_silence, caller, colleague, hang_up, the_call, two_networks};
 
 /// In which of its two calls the phone sends the REFER.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -26,46 +18,12 @@ enum In {
     Second,
 }
 
-fn settings() -> Settings {
-    let settings = Settings {
-        trunk_from: format!("{CARRIER}/32"),
-        agent_networks: "127.0.0.1/32".into(),
-        ..Settings::default()
-    };
-    settings.call("notice = false")
-}
-
-async fn colleague(rig: &Rig, says: &[i16]) -> Baresip {
-    let password = Some(AGENT_SECRET);
-    let phone = Phone {
-        port: rig.ports.phone(3),
-        user: "1002",
-        password,
-        server: rig.sip(),
-        says,
-        line: e2e::baresip::Line::default(),
-    };
-    let colleague = Baresip::start(phone).await;
-    rig.agents_free(2).await;
-    colleague
-}
-
-/// The one call in progress, once it fits.
-async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    eventually(what, async || {
-        let calls = rig.api("/api/v1/calls").await["calls"].clone();
-        assert!(calls.as_array().is_none_or(|calls| calls.len() < 2), "the second call is none of its own");
-        (calls[0].is_object() && fits(&calls[0])).then(|| calls[0].clone())
-    })
-    .await
-}
-
 fn id_of(established: &Value) -> String {
     established["id"].as_str().expect("a Call-ID").to_owned()
 }
 
 async fn handed_over(way: In) {
-    let rig = Rig::start(settings()).await;
+    let rig = Rig::start(two_networks()).await;
     let says = ["caller-streetlight", "caller-heating"].map(audio::fixture);
     let mut agent = agent(&rig, &and_silence(Vec::new())).await;
     let mut late = audio::silence(12_000);
@@ -92,7 +50,7 @@ async fn handed_over(way: In) {
     agent.choose_call(call).await;
     let server = rig.sip();
     agent
-        .refer(&format!("sip:1002@{server}?Replaces={named}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}"))
+        .transfer(&format!("sip:1002@{server}?Replaces={named}%3Bto-tag%3D{to_tag}%3Bfrom-tag%3D{from_tag}"))
         .await;
 
     agent.event("CALL_CLOSED").await;
@@ -130,26 +88,4 @@ async fn by_a_refer_to_the_citizen() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn by_a_refer_to_the_colleague() {
     handed_over(In::Second).await;
-}
-
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn a_phone_that_talks_with_nobody_calls_nobody_and_a_colleague_who_is_busy_is_told() {
-    let rig = Rig::start(settings()).await;
-    let mut agent = agent(&rig, &and_silence(Vec::new())).await;
-    agent.dial("1002", rig.sip()).await;
-    agent.event_that("CALL_CLOSED", |event| event["param"].to_string().contains("403")).await;
-    let citizen = Sipp::start(&caller(&rig).host(CARRIER));
-    agent.event("CALL_ESTABLISHED").await;
-    the_call(&rig, "the talk", |call| call["phase"] == "talking").await;
-    // 1002 has no phone.
-    agent.dial("1002", rig.sip()).await;
-    agent.event_that("CALL_CLOSED", |event| event["param"].to_string().contains("480")).await;
-    let call = the_call(&rig, "the talk", |call| call["phase"] == "talking").await;
-    assert_eq!(call["legs"].as_array().map(Vec::len), Some(1));
-    hang_up(&rig, citizen).await;
-    agent.event("CALL_CLOSED").await;
-    // Without a password nobody is believed to be an agent.
-    let stranger = RawSip::bind(IpAddr::from([127, 0, 0, 1]), rig.sip()).await;
-    stranger.send(stranger.invite("stranger").as_bytes()).await;
-    assert!(stranger.receive().await.starts_with("SIP/2.0 401"));
 }

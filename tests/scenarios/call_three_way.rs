@@ -2,19 +2,10 @@
 //! agent leaves, and the specialist goes on. Heard at each phone and on the recording.
 
 use e2e::records::outcome;
-use e2e::{Rig, Settings, audio, eventually};
-use serde_json::{Value, json};
+use e2e::{Rig, Settings, audio};
+use serde_json::json;
 
-use crate::people::{agent, citizen, colleague, said_after};
-
-/// The one call in progress, once it fits.
-async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
-    eventually(what, async || {
-        let call = rig.api("/api/v1/calls").await["calls"][0].clone();
-        (call.is_object() && fits(&call)).then_some(call)
-    })
-    .await
-}
+use crate::people::{agent, citizen, colleague, said_after, the_call};
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn citizen_agent_and_specialist_hear_each_other() {

@@ -1,9 +1,12 @@
 //! The people of the scenarios: one agent's phone, one caller, as most of them need it.
 
+use std::net::Ipv4Addr;
+
 use e2e::baresip::{Baresip, Line, Phone, Transport};
 use e2e::settings::AGENT_SECRET;
 use e2e::sipp::{Call, Course, Sipp};
-use e2e::{Rig, audio, eventually};
+use e2e::{Rig, Settings, audio, eventually};
+use serde_json::Value;
 
 /// The caller of most scenarios.
 pub const CALLER: &str = "13847100001";
@@ -92,4 +95,27 @@ pub async fn hang_up(rig: &Rig, sipp: Sipp) {
     })
     .await;
     sipp.succeeded().await;
+}
+
+/// Where the carrier is; the phones are at 127.0.0.1.
+pub const CARRIER: Ipv4Addr = Ipv4Addr::new(127, 0, 0, 2);
+
+/// The carrier and the phones, each in a network of its own; callers are put through at once.
+pub fn two_networks() -> Settings {
+    let settings = Settings {
+        trunk_from: format!("{CARRIER}/32"),
+        agent_networks: "127.0.0.1/32".into(),
+        ..Settings::default()
+    };
+    settings.call("notice = false")
+}
+
+/// The one call in progress, once it fits.
+pub async fn the_call(rig: &Rig, what: &str, fits: impl Fn(&Value) -> bool) -> Value {
+    eventually(what, async || {
+        let calls = rig.api("/api/v1/calls").await["calls"].clone();
+        assert!(calls.as_array().is_none_or(|calls| calls.len() < 2), "the second call is none of its own");
+        (calls[0].is_object() && fits(&calls[0])).then(|| calls[0].clone())
+    })
+    .await
 }

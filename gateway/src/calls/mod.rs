@@ -127,9 +127,18 @@ impl Live {
         is_dialable(&user).then(|| Target::Trunk { trunk: None, number: Pii::new(user) })
     }
 
+    fn named(&self, name: &str) -> Option<&TrunkConfig> {
+        self.trunks.iter().find(|trunk| trunk.name == name)
+    }
+
+    /// The side of a leg through that trunk.
+    fn side_of(&self, name: &str) -> Side<'_> {
+        self.named(name).map_or(Side::Other, Side::Trunk)
+    }
+
     /// A trunk by name, and the number context of what comes over it.
     pub fn trunk(&self, name: &str) -> (Option<&TrunkConfig>, NumberContext) {
-        let trunk = self.trunks.iter().find(|trunk| trunk.name == name);
+        let trunk = self.named(name);
         let mut numbers = self.numbers.clone();
         if let Some(area_code) = trunk.and_then(|trunk| trunk.area_code.clone()) {
             numbers.area_code = area_code;
@@ -161,16 +170,12 @@ impl Calls {
 
     /// What a leg through that trunk is to know of us.
     pub fn towards_trunk(&self, name: &str) -> Towards {
-        let live = self.live.load();
-        let side = live.trunks.iter().find(|trunk| trunk.name == name).map_or(Side::Other, Side::Trunk);
-        Towards::new(&self.media, self.media_address, side)
+        Towards::new(&self.media, self.media_address, self.live.load().side_of(name))
     }
 
     /// Where a carrier is to send sound.
     pub fn address_towards_trunk(&self, name: &str) -> IpAddr {
-        let live = self.live.load();
-        let side = live.trunks.iter().find(|trunk| trunk.name == name).map_or(Side::Other, Side::Trunk);
-        leg::address_towards(self.media_address, side)
+        leg::address_towards(self.media_address, self.live.load().side_of(name))
     }
 
     /// What a leg to whom we call is to know of us.

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use gateway_call::{Event, LegId, Role, Target, Watch};
-use gateway_media::{Leg, Stream};
+use gateway_media::Leg;
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 
@@ -231,8 +231,7 @@ impl Driver {
         let held = !agreed.direction.sends();
         agent.agreed = Some(agreed.clone());
         if let Some((room, _)) = agent.room {
-            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(room, change)).await;
+            self.change_stream(room, agreed).await;
         }
         self.session.handle(Instant::now(), Event::LegHeld { leg, held });
     }

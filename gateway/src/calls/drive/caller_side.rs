@@ -81,8 +81,7 @@ impl Driver {
 
     async fn caller_answers(&mut self, sdp: Option<&str>) {
         if let Some(agreed) = agreed_by(&mut self.caller.description, sdp) {
-            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(Leg::CALLER, change)).await;
+            self.change_stream(Leg::CALLER, agreed).await;
         }
     }
 
@@ -128,8 +127,7 @@ impl Driver {
         let (description, port) = (&mut self.caller.description, self.caller.port);
         let answered = answer_offer(&self.calls, handle, description, &self.caller.towards, port, sdp);
         if let Some(agreed) = answered.await {
-            let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-            self.media(MediaCommand::Change(Leg::CALLER, change)).await;
+            self.change_stream(Leg::CALLER, agreed).await;
         }
     }
 

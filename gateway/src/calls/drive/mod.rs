@@ -18,7 +18,7 @@ use std::time::Instant;
 use gateway_call::{
     Action, AgentId, CallConfig, CallId, Event, Flow, PromptId, Session, SessionParams, Summary, Tone,
 };
-use gateway_media::{BridgeEvent, Leg};
+use gateway_media::{BridgeEvent, Leg, Stream};
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{Direction, LocalDescription, Negotiated, SessionDescription};
 use record::{Lane, Pii, Record};
@@ -33,7 +33,7 @@ use super::desk::Wishes;
 use super::leg::Towards;
 use super::media::{MediaCommand, MediaEvent, MediaHandle};
 use super::ports::PortPair;
-use super::{Calls, Ending};
+use super::{Calls, Ending, leg};
 use crate::switch::{Callee, LegEvents, wait_until};
 
 /// A call with a verdict, ports and a durable draft.
@@ -293,6 +293,12 @@ impl Driver {
         if let Some(media) = &self.media {
             media.send(command).await;
         }
+    }
+
+    /// What was agreed on anew, for a stream that is in the room.
+    async fn change_stream(&self, leg: Leg, agreed: Negotiated) {
+        let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
+        self.media(MediaCommand::Change(leg, change)).await;
     }
 
     async fn play(&mut self, id: u64, prompt: &PromptId) {

@@ -5,7 +5,7 @@ use std::net::IpAddr;
 use std::time::Instant;
 
 use gateway_call::{Command, CommandRefused, Consultation, Event, LegId, Role};
-use gateway_media::{Leg, Stream};
+use gateway_media::Leg;
 use gateway_sip::CallHandle;
 use gateway_sip::sdp::{LocalDescription, Negotiated};
 
@@ -229,8 +229,7 @@ impl Driver {
         let Some(line) = self.second_line.as_mut() else { return };
         line.agreed = Some(agreed.clone());
         let Some(room) = line.room else { return self.second_line_speaks().await };
-        let change = Box::new(move |stream: &mut Stream, now| leg::change(stream, now, &agreed));
-        self.media(MediaCommand::Change(room, change)).await;
+        self.change_stream(room, agreed).await;
     }
 }
 

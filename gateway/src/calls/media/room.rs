@@ -87,23 +87,18 @@ impl Room {
     }
 
     /// First part of a turn: takes what arrived.
-    pub fn receive(&mut self, moment: Moment, datagrams: &mut Datagrams) -> bool {
+    pub fn receive(&mut self, moment: Moment, datagrams: &mut Datagrams) {
         self.turns += 1;
-        let with_reports = self.turns.is_multiple_of(TURNS_PER_REPORT);
-        for line in &mut self.lines {
-            line.receive(moment, &mut self.media, datagrams, with_reports);
-        }
-        true
+        self.read(moment, datagrams, self.turns.is_multiple_of(TURNS_PER_REPORT));
     }
 
     /// Second part: hears, mixes, records and speaks.
-    pub fn tick(&mut self, now: Instant) -> bool {
+    pub fn tick(&mut self, now: Instant) {
         self.media.handle_timeout(now);
-        true
     }
 
     /// Third part: what is to be sent leaves.
-    pub fn send(&mut self, datagrams: &mut Datagrams) -> bool {
+    pub fn send(&mut self, datagrams: &mut Datagrams) {
         while let Some(packet) = self.media.poll_transmit() {
             let Some(line) = self.lines.iter_mut().find(|line| line.leg == packet.leg) else { continue };
             match packet.kind {
@@ -111,7 +106,6 @@ impl Room {
                 TransmitKind::Rtcp => datagrams.send(line.ports.rtcp(), packet.remote, packet.bytes),
             }
         }
-        true
     }
 
     /// Last part: the recording and the news go where they are wanted. False when the call is gone without a
@@ -177,10 +171,7 @@ impl Room {
     /// Says goodbye and hands the last block to the recorder.
     pub fn finish(&mut self, datagrams: &mut Datagrams) -> Figures {
         // What came since the last turn may be a digit.
-        let moment = Moment::present();
-        for line in &mut self.lines {
-            line.receive(moment, &mut self.media, datagrams, true);
-        }
+        self.read(Moment::present(), datagrams, true);
         let figures = self.figures();
         self.media.hang_up(Instant::now());
         self.drain(datagrams);
@@ -217,6 +208,12 @@ impl Room {
             recorded: self.media.recorder().map(Recorder::duration),
             pauses: self.media.recorder().map(|recorder| recorder.pauses().to_vec()).unwrap_or_default(),
             skipped_ticks: self.media.skipped_ticks(),
+        }
+    }
+
+    fn read(&mut self, moment: Moment, datagrams: &mut Datagrams, with_reports: bool) {
+        for line in &mut self.lines {
+            line.receive(moment, &mut self.media, datagrams, with_reports);
         }
     }
 

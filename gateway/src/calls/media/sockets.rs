@@ -10,7 +10,8 @@ use std::os::fd::{AsRawFd as _, RawFd};
 use std::time::{Duration, Instant};
 
 use nix::sys::socket::{
-    ControlMessageOwned, MsgFlags, MultiHeaders, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg, recvmsg,
+    ControlMessageOwned, MsgFlags, MultiHeaders, RecvMsg, SockaddrIn, SockaddrIn6, SockaddrLike, recvmmsg,
+    recvmsg,
 };
 use nix::sys::time::TimeSpec;
 
@@ -178,12 +179,7 @@ fn one<S: SockaddrLike + Copy>(
     let mut slices = [IoSliceMut::new(buffer)];
     // An error is an empty socket, or one whose peer is unreachable: nothing to read in both cases.
     let Ok(datagram) = recvmsg::<S>(fd, &mut slices, Some(control), MsgFlags::MSG_DONTWAIT) else { return 0 };
-    let stamp = datagram.cmsgs().ok().and_then(stamp);
-    if !datagram.flags.contains(MsgFlags::MSG_TRUNC)
-        && let (Some(address), Some(bytes)) = (datagram.address, datagram.iovs().next())
-    {
-        take(moment.arrival(stamp, earliest), source(address), bytes);
-    }
+    hand_over(&datagram, moment, earliest, source, take);
     1
 }
 
@@ -204,23 +200,30 @@ fn batch<S: SockaddrLike + Copy>(
     let mut count = 0;
     for datagram in datagrams {
         count += 1;
-        let stamp = datagram.cmsgs().ok().and_then(stamp);
-        if datagram.flags.contains(MsgFlags::MSG_TRUNC) {
-            continue;
-        }
-        if let (Some(address), Some(bytes)) = (datagram.address, datagram.iovs().next()) {
-            take(moment.arrival(stamp, earliest), source(address), bytes);
-        }
+        hand_over(&datagram, moment, earliest, &source, take);
     }
     count
 }
 
-/// When the kernel took it, by the wall clock.
-fn stamp(mut messages: impl Iterator<Item = ControlMessageOwned>) -> Option<Duration> {
-    messages.find_map(|message| match message {
-        ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-        _ => None,
-    })
+/// A whole datagram goes to whom it is for, with the moment at which the kernel took it.
+fn hand_over<S: SockaddrLike + Copy>(
+    datagram: &RecvMsg<'_, '_, S>,
+    moment: Moment,
+    earliest: Instant,
+    source: impl Fn(S) -> SocketAddr,
+    take: &mut impl FnMut(Instant, SocketAddr, &[u8]),
+) {
+    let stamp = datagram.cmsgs().ok().and_then(|mut messages| {
+        messages.find_map(|message| match message {
+            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+            _ => None,
+        })
+    });
+    if !datagram.flags.contains(MsgFlags::MSG_TRUNC)
+        && let (Some(address), Some(bytes)) = (datagram.address, datagram.iovs().next())
+    {
+        take(moment.arrival(stamp, earliest), source(address), bytes);
+    }
 }
 
 #[cfg(test)]

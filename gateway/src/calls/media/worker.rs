@@ -41,7 +41,7 @@ struct Seat {
     id: u64,
     slot: usize,
     room: Box<Room>,
-    /// It panicked, or everybody has left it.
+    /// It panicked in this turn.
     over: bool,
 }
 
@@ -155,11 +155,13 @@ impl Worker {
             self.each(turn.slot, |room, datagrams| room.receive(moment, datagrams));
             self.each(turn.slot, |room, _| room.tick(now));
             self.each(turn.slot, |room, datagrams| room.send(datagrams));
-            self.each(turn.slot, |room, datagrams| room.end_turn(now, datagrams));
             // From the end, so that a room that leaves moves none that is still to come.
             for at in (0..self.wheel.rooms(turn.slot).len()).rev() {
                 let Some(&place) = self.wheel.rooms(turn.slot).get(at) else { continue };
-                if self.rooms.get(place).is_some_and(|seat| seat.as_ref().is_none_or(|seat| seat.over)) {
+                let Some(Seat { room, over, .. }) = self.rooms.get_mut(place).and_then(Option::as_mut) else {
+                    continue;
+                };
+                if *over || caught(|| room.end_turn(now, &mut self.datagrams)) != Some(true) {
                     self.close(place);
                 }
             }
@@ -167,13 +169,13 @@ impl Worker {
     }
 
     /// One part of a turn, for every room of a slot.
-    fn each(&mut self, slot: usize, mut part: impl FnMut(&mut Room, &mut Datagrams) -> bool) {
+    fn each(&mut self, slot: usize, mut part: impl FnMut(&mut Room, &mut Datagrams)) {
         for &place in self.wheel.rooms(slot) {
             let Some(Seat { room, over, .. }) = self.rooms.get_mut(place).and_then(Option::as_mut) else {
                 continue;
             };
             if !*over {
-                *over = caught(|| part(room, &mut self.datagrams)) != Some(true);
+                *over = caught(|| part(room, &mut self.datagrams)).is_none();
             }
         }
     }
